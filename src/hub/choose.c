@@ -44,7 +44,8 @@ static size_t choose_weights(fm_listing *l) {
 
 static fm_status choose_folder(fm_listing *l, const fm_pull_name *name, fm_error *err) {
     static const char *const beside[] = {"config.json", "generation_config.json", "tokenizer.json",
-                                         "tokenizer_config.json", "model.safetensors.index.json"};
+                                         "tokenizer_config.json", "chat_template.jinja",
+                                         "model.safetensors.index.json"};
     if (!fm_listing_find(l, "config.json"))
         return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has safetensors but no config.json: it is no "
                        "model by itself", name->repository);

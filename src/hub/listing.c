@@ -15,7 +15,7 @@ static bool is_hex(const char *s, size_t n) {
 }
 
 static bool known_kind(const char *name) {
-    static const char *const kinds[] = {".json", ".safetensors", ".gguf"};
+    static const char *const kinds[] = {".json", ".safetensors", ".gguf", ".jinja"};
     size_t n = strlen(name);
     for (size_t i = 0; i < FM_COUNT(kinds); i++) {
         size_t m = strlen(kinds[i]);

@@ -13,7 +13,7 @@
 #include "base/arena.h"
 
 typedef struct fm_hub_file {
-    const char *name;  /* a path that fm_safe_path accepts, ending in .json, .safetensors or .gguf */
+    const char *name;  /* a path that fm_safe_path accepts, of one of the kinds in listing.c */
     int64_t size;      /* -1: the hub did not say */
     const char *id;    /* sha256 as 64 hex digits, git's blob id as 40, or "" */
     bool has_sha256;
@@ -28,7 +28,7 @@ typedef struct fm_listing {
     size_t n;
 } fm_listing;
 
-enum { FM_LISTING_LIMIT = 32 << 20 }; /* bytes of JSON */
+enum { FM_LISTING_LIMIT = 8 << 20 }; /* bytes of JSON: some 30,000 files */
 
 /* A name that would lead out of a folder, or twice the same, is FM_ERR_FORMAT: such a hub is not to
  * be trusted with anything. Names that are merely unusual are left out. */

@@ -157,9 +157,9 @@ static fm_status fetch_one(pull *p, fm_hub_file *f, fm_error *err) {
 
 /* Configuration first: a mistake in the repository shows before the gigabytes come. */
 static bool in_pass(const fm_hub_file *f, int pass) {
-    size_t n = strlen(f->name);
-    bool json = n > 5 && strcmp(f->name + n - 5, ".json") == 0;
-    return f->chosen && !f->here && json == (pass == 0);
+    const char *dot = strrchr(f->name, '.');
+    bool weights = strcmp(dot, ".safetensors") == 0 || strcmp(dot, ".gguf") == 0;
+    return f->chosen && !f->here && weights == (pass == 1);
 }
 
 static fm_status fetch_all(pull *p, fm_error *err) {
@@ -228,8 +228,9 @@ static fm_status run(pull *p, const char *name, fm_error *err) {
 fm_status fm_pull(const char *name, const fm_pull_options *options, char **path, fm_error *err) {
     pull p = {.o = options, .lock = -1, .listing = {.commit = ""},
               .watch = {.look = options->on_progress, .context = options->context}};
+    fm_error own; /* retries read what went wrong */
     *path = NULL;
-    fm_status status = run(&p, name, err);
+    fm_status status = run(&p, name, err ? err : &own);
     if (status == FM_OK) {
         *path = p.path;
         p.path = NULL;

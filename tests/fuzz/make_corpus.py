@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,config,template,tokenizer}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,config,template,tokenizer,hub}/
 """
 import json
 import os
@@ -179,6 +179,32 @@ def tokenizer_seeds():
     yield 'escapes', tokenizer([split(r'[\x{41}-\u005a\S]|\P{L}|a{2,}|(?>b)|^.\.|[\-\]]$'), level], text)
 
 
+# ---- listings of the hub, and names of models ------------------------------------------------------
+
+def listing(*files, commit='a' * 40, **more):
+    return json.dumps({'sha': commit, 'siblings': [
+        {'rfilename': name, 'size': 5, **rest} for name, rest in files], **more})
+
+
+def hub_seeds():
+    large = {'lfs': {'sha256': 'b' * 64, 'size': 5}, 'blobId': 'c' * 40, 'here': True}
+    yield 'folder', listing(('config.json', {}), ('model-00001-of-00002.safetensors', large),
+                            ('model.safetensors.index.json', {}), ('README.md', {}),
+                            ('consolidated.safetensors', large), ('sub/model.safetensors', large))
+    yield 'parts', listing(*[('q/m-Q4_K_M-0000%d-of-00003.gguf' % i, large) for i in (1, 2, 3)],
+                           ('m-Q4_K_S.gguf', large), ('mmproj-Q4_K_M.gguf', large))
+    yield 'part_missing', listing(('m-Q4_K_M-00002-of-00003.gguf', large))
+    yield 'part_odd', listing(('-00001-of-00001.gguf', large), ('a-+0001-of-00001.gguf', large),
+                              ('x-99999-of-99999.gguf', large), ('.gguf', large))
+    yield 'several', listing(('a-Q4_K_M.gguf', large), ('b-Q4_K_M.gguf', large), ('x.gguf', large))
+    yield 'escape', listing(('../config.json', {}))
+    yield 'twice', listing(('config.json', {}), ('config.json', {}))
+    yield 'sizes', listing(('config.json', {'size': -7}), ('a.json', {'size': 1 << 60}))
+    yield 'kinds', listing(('config.json', {'size': 'x', 'lfs': 5, 'blobId': [], 'here': 'x'}), sha=1)
+    yield 'name', 'hf.co/owner/name:dir/file-Q4_K_M.gguf@refs/pr/1'
+    yield 'short', 'deepseek-r1:1.5b@main'
+
+
 for name, data in gguf_seeds():
     put('gguf', name, data)
 for name, data in safetensors_seeds():
@@ -189,3 +215,5 @@ for name, data in template_seeds():
     put('template', name, data)
 for name, data in tokenizer_seeds():
     put('tokenizer', name, data)
+for name, data in hub_seeds():
+    put('hub', name, data)

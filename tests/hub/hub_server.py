@@ -134,7 +134,7 @@ class Hub:
             return status(404, {'X-Error-Code': 'EntryNotFound'})(request, b'')
         if name.endswith(LARGE):
             place = '%s/%s/%s/%s?signature=secret' % (self.cdn.url, repository, commit, name)
-            return redirect(place, sizes=files[name])(request, b'')
+            return redirect(place, file=files[name])(request, b'')
         return (self._next_fault(name) or send)(request, files[name])
 
     def _answer_cdn(self, request):
@@ -245,12 +245,12 @@ def status(code, headers=None):
     return answer
 
 
-def redirect(place, sizes=None, code=302):
+def redirect(place, file=None, code=302):
     def answer(request, _):
         headers = {'Location': place, 'Content-Length': 0}
-        if sizes is not None:
-            headers['X-Linked-Size'] = len(sizes)
-            headers['X-Linked-ETag'] = '"%s"' % hashlib.sha256(sizes).hexdigest()
+        if file is not None:
+            headers['X-Linked-Size'] = len(file)
+            headers['X-Linked-ETag'] = '"%s"' % hashlib.sha256(file).hexdigest()
         _head(request, code, headers)
     return answer
 

@@ -26,7 +26,7 @@ def model(weights=None):
     """A repository of safetensors that pull understands; its bytes are no model's."""
     return {'config.json': b'{"model_type": "llama"}', 'tokenizer.json': b'{}',
             'tokenizer_config.json': b'{ }', 'generation_config.json': b'{  }',
-            'README.md': b'read me', 'pytorch_model.bin': b'old',
+            'chat_template.jinja': b'{{ bos_token }}', 'README.md': b'read me', 'pytorch_model.bin': b'old',
             'model.safetensors': noise(300000) if weights is None else weights}
 
 

@@ -21,7 +21,7 @@ class Folder(Pulling):
         files = model()
         commit = self.hub.add(self.REPOSITORY, files)
         got = self.pulled(self.REPOSITORY)
-        wanted = ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json',
+        wanted = ['chat_template.jinja', 'config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json',
                   'tokenizer_config.json']
         self.assertEqual(self.names(), wanted)
         for name in wanted:
@@ -35,7 +35,7 @@ class Folder(Pulling):
         commit = self.hub.add(self.REPOSITORY, model())
         self.pulled(self.REPOSITORY)
         asked = [r.path for r in self.hub.requests if '/resolve/' in r.path]
-        self.assertEqual(len(asked), 5)
+        self.assertEqual(len(asked), 6)
         for path in asked:
             self.assertIn('/resolve/%s/' % commit, path)
 
@@ -177,7 +177,7 @@ class Output(Pulling):
         commit = self.hub.add(self.REPOSITORY, files)
         ran = self.pull(self.REPOSITORY)
         self.assertEqual((ran.code, ran.out), (0, self.folder() + '\n'))
-        self.assertEqual(ran.err, '%s @ %s · 5 files, 293 KiB\n%s\n'
+        self.assertEqual(ran.err, '%s @ %s · 6 files, 293 KiB\n%s\n'
                          % (self.REPOSITORY, commit[:12], self.folder()))
         self.assertIn('293 KiB, all here\n', self.pull(self.REPOSITORY).err)
 
@@ -225,7 +225,7 @@ class Output(Pulling):
         self.hub.fault('model.safetensors', slowly(60000))
         at = self.at_a_terminal(self.REPOSITORY, '--yes')
         line = at.wait_for(' left')
-        self.assertRegex(line, r'Fetching 5 of 5 .* +[56]\d %  [\d.]+ KiB/s  [\d.]+ s')
+        self.assertRegex(line, r'Fetching 6 of 6 .* +[56]\d %  [\d.]+ KiB/s  [\d.]+ s')
         self.assertEqual(at.finish(), 0)
         self.assert_holds('model.safetensors', files['model.safetensors'])
 

@@ -200,9 +200,9 @@ class Lies(Faulty):
             self.refused(self.REPOSITORY, says=[words])
 
     def test_a_listing_without_end_is_cut_off(self):
-        self.hub.fault('', raw(b' ' * (33 << 20)))
+        self.hub.fault('', raw(b' ' * (9 << 20)))
         self.refused(self.REPOSITORY, says='no list of files is that long')
-        self.hub.fault('', chunks(extra=b' ' * (33 << 20)))
+        self.hub.fault('', chunks(extra=b' ' * (9 << 20)))
         self.refused(self.REPOSITORY, says='longer than the')
 
     def listed_as(self, **entry):
