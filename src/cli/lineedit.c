@@ -5,7 +5,11 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
+#include <wchar.h>
 
 struct fm_lineedit {
     EditLine *edit;
@@ -21,6 +25,32 @@ static const char *prompt_of(EditLine *edit) {
     fm_lineedit *e = NULL;
     el_get(edit, EL_CLIENTDATA, &e);
     return e->continued ? e->continuation : e->prompt;
+}
+
+/* One character from the keyboard: 1, 0 at the end of input, -1 after Ctrl-C. SIGINT is blocked while
+ * a line is edited and let in only inside ppoll, so that one that comes between two reads is not
+ * lost until the next key. */
+static int next_character(EditLine *edit, wchar_t *out) {
+    (void)edit;
+    sigset_t open_to_interrupts;
+    sigprocmask(SIG_BLOCK, NULL, &open_to_interrupts);
+    sigdelset(&open_to_interrupts, SIGINT);
+    mbstate_t partial = {0};
+    for (;;) {
+        struct pollfd keyboard = {.fd = STDIN_FILENO, .events = POLLIN};
+        int ready = ppoll(&keyboard, 1, NULL, &open_to_interrupts);
+        if (fm_interrupted()) return -1;
+        if (ready < 0 && errno == EINTR) continue; /* the window changed its size */
+        if (ready < 0) return -1;
+        char byte;
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+        if (n <= 0) return (int)n;
+        size_t length = mbrtowc(out, &byte, 1, &partial);
+        if (length == (size_t)-2) continue; /* more bytes of it are to come */
+        if (length != (size_t)-1) return 1;
+        partial = (mbstate_t){0}; /* not UTF-8: dropped */
+    }
 }
 
 fm_status fm_lineedit_new(const char *prompt, const char *continuation, fm_lineedit **out,
@@ -44,6 +74,7 @@ fm_status fm_lineedit_new(const char *prompt, const char *continuation, fm_linee
     el_set(e->edit, EL_EDITOR, "emacs");
     el_set(e->edit, EL_HIST, history, e->history);
     el_set(e->edit, EL_SIGNAL, 0); /* ours: see screen.h */
+    el_set(e->edit, EL_GETCFN, next_character);
     el_set(e->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(e->edit, NULL);
     *out = e;
@@ -65,13 +96,24 @@ static fm_line interrupted(fm_lineedit *e) {
     return FM_LINE_INTERRUPTED;
 }
 
+/* el_gets with SIGINT blocked but where next_character waits. */
+static const char *edit_line(EditLine *edit, int *n) {
+    sigset_t interrupt, before;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &before);
+    const char *line = el_gets(edit, n);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return line;
+}
+
 fm_line fm_lineedit_read(fm_lineedit *e, const char **text) {
     e->line.size = 0;
     e->continued = false;
     for (;;) {
         int n = 0;
         errno = 0;
-        const char *part = el_gets(e->edit, &n);
+        const char *part = edit_line(e->edit, &n);
         if (fm_interrupted()) return interrupted(e);
         if (!part || n <= 0) return FM_LINE_END;
         size_t size = (size_t)n;

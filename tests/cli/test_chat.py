@@ -1,6 +1,9 @@
 """fathom chat, at a terminal and in a pipe."""
 import os
+import random
+import signal
 import tempfile
+import time
 import unittest
 
 import tap
@@ -78,6 +81,21 @@ class Keyboard(unittest.TestCase):
         at.send('/stats\n')
         at.wait_for('context')
         at.wait_for('› ')
+        at.send('/quit\n')
+        self.assertEqual(at.finish(at_prompt=True), 0)
+
+    def test_no_ctrl_c_waits_for_the_next_key(self):
+        """However close behind a key it comes: between two reads of the keyboard, too."""
+        at = chat()
+        at.wait_for('› ')
+        delays = random.Random(1)
+        for _ in range(1500):
+            at.send('x')
+            end = time.perf_counter() + delays.random() * 0.0003
+            while time.perf_counter() < end:
+                pass
+            os.kill(at.pid, signal.SIGINT)
+            at.wait_for('› ', seconds=5)
         at.send('/quit\n')
         self.assertEqual(at.finish(at_prompt=True), 0)
 
