@@ -66,7 +66,14 @@ typedef enum fathom_arith {
     FATHOM_FAST,  /* MLA keys and values are materialised: other rounding, faster long prompts */
 } fathom_arith;
 
-typedef enum fathom_cache_type { FATHOM_CACHE_F32, FATHOM_CACHE_BF16 } fathom_cache_type;
+/* How keys and values are kept. They are read as rounded to it by every row, so exact arithmetic is
+ * exact with each; what differs is how close the model is to itself in float32. */
+typedef enum fathom_cache_type {
+    FATHOM_CACHE_F32,
+    FATHOM_CACHE_BF16, /* half the bytes */
+    FATHOM_CACHE_INT8, /* a quarter and a sixteenth: bytes, with a float32 scale per 64 (of models
+                          with odd shapes per 8 to 32; those that cannot are refused) */
+} fathom_cache_type;
 
 typedef struct fathom_model_options {
     int threads;                  /* 0: one per processor */

@@ -36,7 +36,7 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
     fm_engine *engine = NULL;
     FM_TRY(fm_pool_new(o->threads, &pool, err));
     fm_engine_options options = {.rows = o->rows,
-                                 .cache = fm_api_cache_dtype(o->cache),
+                                 .cache = fm_api_kv_type(o->cache),
                                  .kernels = fm_kernels_get(level), .pool = pool};
     fm_status status = fm_engine_new(model, &options, &engine, err);
     if (status == FM_OK)

@@ -29,7 +29,7 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
 fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
                                 const fathom_model_options *options, uint64_t weight_bytes,
                                 int64_t *context, fm_error *err);
-fm_dtype fm_api_cache_dtype(fathom_cache_type type);
+fm_kv_type fm_api_kv_type(fathom_cache_type type);
 /* Ids that may be drawn: those that both the tokenizer and the model know. */
 int64_t fm_api_drawable(const fathom_model *model);
 /* Makes the timeline ids[0..n), as fathom_session_sync says, with progress. */

@@ -10,8 +10,8 @@ fathom_model_options fathom_model_defaults(void) {
     return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_F32};
 }
 
-fm_dtype fm_api_cache_dtype(fathom_cache_type type) {
-    return type == FATHOM_CACHE_BF16 ? FM_DTYPE_BF16 : FM_DTYPE_F32;
+fm_kv_type fm_api_kv_type(fathom_cache_type type) {
+    return type == FATHOM_CACHE_BF16 ? FM_KV_BF16 : type == FATHOM_CACHE_INT8 ? FM_KV_INT8 : FM_KV_F32;
 }
 
 fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_options *out,
@@ -103,7 +103,7 @@ static fm_status open_model(fathom_model *m, const char *path, const fathom_mode
     m->options.threads = fm_pool_threads(m->pool);
     m->weight_bytes = fm_model_memory(m->inner);
     fm_engine_options engine = {.rows = m->options.rows,
-                                .cache = fm_api_cache_dtype(m->options.cache),
+                                .cache = fm_api_kv_type(m->options.cache),
                                 .kernels = fm_kernels_get(level), .pool = m->pool};
     FM_TRY(fit(m, &engine, err));
     FM_TRY(fm_api_tokenizer_of_store(m->store, &m->tokenizer, err));

@@ -135,6 +135,10 @@ static void cache(fm_report *r, const fm_json *root) {
     fm_report_row(r, "this model",
                   fm_human_decimal(fm_report_number(root, "cache", "bytes_per_token")),
                   fm_human_decimal(fm_report_number(root, "cache", "bytes")), remark);
+    const double int8 = fm_report_number(root, "cache", "int8_bytes_per_token");
+    if (int8 > 0)
+        fm_report_row(r, "with --cache int8", fm_human_decimal(int8),
+                      fm_human_decimal(int8 * fm_report_number(root, "cache", "context")), NULL);
 }
 
 static const char *dollars(const fm_json *root, const char *field) {

@@ -26,7 +26,7 @@ static const fm_option options[] = {
      "positions to make room for; without it the model's own, at most 32768",
      offsetof(arguments, context), 1, 1e12, NULL, NULL},
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept", offsetof(arguments, cache),
-     0, 0, "f32|bf16", NULL},
+     0, 0, "f32|bf16|int8", NULL},
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0,
      0, "exact|fast", NULL},
     {FM_OPTION_REAL, "memory", 0, "N", "judge by N bytes, as in 64G, rather than by this machine",

@@ -41,7 +41,7 @@ static const fm_option options[] = {
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0, 0,
      "exact|fast", "exact"},
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",
-     offsetof(arguments, cache), 0, 0, "f32|bf16", "f32"},
+     offsetof(arguments, cache), 0, 0, "f32|bf16|int8", "f32"},
 };
 
 static fm_status run(const void *parsed, fm_error *err);

@@ -28,7 +28,7 @@ typedef struct fm_load_arguments {
      "exact: bits depend on the tokens alone; fast: other rounding, faster long prompts",          \
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",                           \
-     offsetof(type, member.cache), 0, 0, "f32|bf16", NULL},                                      \
+     offsetof(type, member.cache), 0, 0, "f32|bf16|int8", NULL},                                      \
     {FM_OPTION_FLAG, "map-only",                                                                   \
      .help = "compute from the file as it lies: starts at once, runs slower",                      \
      .offset = offsetof(type, member.map_only)},                                                   \

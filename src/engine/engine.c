@@ -43,9 +43,9 @@ fm_status fm_engine_new(const fm_model *model, const fm_engine_options *options,
     e->options = *options;
     if (e->options.sequences == 0) e->options.sequences = DEFAULT_SEQUENCES;
     if (e->options.sequences > e->options.rows) e->options.sequences = e->options.rows;
-    e->kv = fm_model_kv_shape(model, options->cache);
     pthread_mutex_init(&e->turn, NULL);
-    fm_status status = make_plan(e, err);
+    fm_status status = fm_model_kv_shape(model, options->cache, &e->kv, err);
+    if (status == FM_OK) status = make_plan(e, err);
     if (status == FM_OK) status = make_tables(e, err);
     if (status != FM_OK) {
         fm_engine_free(e);

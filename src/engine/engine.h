@@ -22,7 +22,7 @@ typedef struct fm_engine_options {
     int64_t rows;         /* of the largest step: the size of a prefill chunk */
     int64_t sequences;    /* most sequences in one step; 0: 16 */
     int64_t context;      /* positions a sequence may have */
-    fm_dtype cache;       /* F32 or BF16 */
+    fm_kv_type cache;
     uint64_t cache_limit; /* bytes of pages in all; 0: none */
     bool share_prefixes;  /* keep full pages for prompts that begin alike */
     const fm_kernels *kernels;

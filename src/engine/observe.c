@@ -148,9 +148,9 @@ fm_status fm_observe_prefill(const fm_model *model, const int32_t *ids, int64_t 
                              const fm_observe_options *options, fm_observation *out,
                              fm_error *err) {
     *out = (fm_observation){0};
-    prefill p = {.model = model, .options = options, .ids = ids, .n = n, .out = out, .err = err,
-                 .kv = fm_model_kv_shape(model, options->cache)};
-    fm_status status = run_all(&p);
+    prefill p = {.model = model, .options = options, .ids = ids, .n = n, .out = out, .err = err};
+    fm_status status = fm_model_kv_shape(model, options->cache, &p.kv, err);
+    if (status == FM_OK) status = run_all(&p);
     fm_free(p.rows);
     if (p.cache) fm_pages_clear(&p.pages, p.cache);
     fm_cache_free(p.cache);

@@ -23,7 +23,7 @@ typedef struct fm_observation {
 typedef struct fm_observe_options {
     const fm_kernels *kernels;
     fm_pool *pool;
-    fm_dtype cache;           /* F32 or BF16 */
+    fm_kv_type cache;
     uint64_t memory_limit;    /* 0: none; refused with the number when more is needed */
     bool hidden, experts, mtp;
 } fm_observe_options;

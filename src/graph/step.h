@@ -5,21 +5,40 @@
  * No row of a step can see a row of another sequence, and none can change another's bits. */
 #pragma once
 
-#include "tensor/tensor.h"
+#include "base/status.h"
 
 /* Attention walks a sequence in blocks of this many positions, counted from 0; pages of the cache
  * divide it. The block is part of the arithmetic: it fixes the order of every sum. */
 enum { FM_ATTENTION_BLOCK = 256 };
 
+/* Fewest elements to a scale of an INT8 cache: what a vector of the kernels holds. */
+enum { FM_KV_LEAST_BLOCK = 8 };
+
+/* What the cache keeps of a number; rows are always read as rounded to it.
+ *
+ *   F32, BF16:  | width elements                               | padding to 64 bytes |
+ *   INT8:       | width codes | width / block float32 scales   | padding to 64 bytes |
+ *
+ * INT8 is for long contexts: a block's largest magnitude is code 127, kernel.h int8_from_float. The
+ * scales are float32: V3's activations overflow half precision. */
+typedef enum fm_kv_type { FM_KV_F32, FM_KV_INT8, FM_KV_BF16 } fm_kv_type;
+
 /* How the cache lays out a position: the same for all sequences of a model. */
 typedef struct fm_kv_shape {
-    fm_dtype dtype;         /* F32 or BF16: rows are read as rounded to it */
+    fm_kv_type type;
+    int64_t block;          /* INT8: elements of a scale; divides whatever is written or read alone */
     int64_t page_positions; /* a power of two, at most FM_ATTENTION_BLOCK */
     int64_t n_layers;
     int64_t width;          /* elements of one position of one layer */
-    size_t row_bytes;       /* width elements, padded to 64 bytes */
+    size_t row_bytes;       /* of one position of one layer, see fm_kv_type */
     size_t page_bytes;      /* n_layers * page_positions * row_bytes */
 } fm_kv_shape;
+
+static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t block) {
+    size_t n = (size_t)width;
+    size_t bytes = type == FM_KV_F32 ? n * 4 : type == FM_KV_BF16 ? n * 2 : n + n / (size_t)block * 4;
+    return (bytes + 63) & ~(size_t)63;
+}
 
 /* Row of (layer, position) in the page that holds it. */
 static inline void *fm_kv_row(const fm_kv_shape *s, void *const *pages, int64_t layer,

@@ -21,6 +21,10 @@ enum {
     FM_TILE_PANELS = 4,  /* panels per tile */
 };
 
+/* Magnitudes between which nothing in int8_from_float and back is subnormal or overflows. */
+#define FM_INT8_LEAST 0x1p-100f
+#define FM_INT8_MOST 0x1p127f
+
 typedef struct fm_kernels {
     const char *name; /* of the CPU level */
 
@@ -80,6 +84,15 @@ typedef struct fm_kernels {
     void (*bf16_to_float)(const uint16_t *x, int64_t n, float *y);
     /* Rounds to nearest even. */
     void (*bf16_from_float)(const float *x, int64_t n, uint16_t *y);
+    /* Bytes in blocks of 8, 16, 32 or 64; n is a multiple of `block`. With m the largest |x| of block
+     * b: scales[b] = m / 127, codes = x * (127 / m) rounded to nearest even, all within +-127. A
+     * block with m < FM_INT8_LEAST counts as zeros: codes and scale 0. A block that holds a NaN, an
+     * infinity or anything above FM_INT8_MOST gets codes 0 and the scale NaN: all of it is read as
+     * NaN, none of it as a number that it never was. */
+    void (*int8_from_float)(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);
+    /* y[i] = codes[i] * scales[i / block]. */
+    void (*int8_to_float)(const int8_t *codes, const float *scales, int64_t n, int64_t block,
+                          float *y);
 } fm_kernels;
 
 /* The table of a level. The processor must have it (fm_cpu_detect). Never NULL; static storage. */

@@ -305,6 +305,12 @@ int64_t fm_config_cache_width(const fm_config *config) {
     return 2 * config->num_key_value_heads * config->head_dim;
 }
 
+int64_t fm_config_cache_block(const fm_config *config) {
+    int64_t parts = config->mla ? config->kv_lora_rank | config->qk_rope_head_dim : config->head_dim;
+    int64_t divides = parts & -parts; /* the lowest bit that any of them has */
+    return divides < 64 ? divides : 64;
+}
+
 int64_t fm_config_plain_cache_width(const fm_config *config) {
     if (config->mla) return config->num_attention_heads * (config->head_dim + config->v_head_dim);
     return 2 * config->num_attention_heads * config->head_dim;

@@ -98,6 +98,10 @@ bool fm_config_is_moe_layer(const fm_config *config, int64_t layer);
 /* Width of one cached position of one layer, in elements: MLA kv_lora_rank + qk_rope_head_dim, GQA
  * 2 * num_key_value_heads * head_dim. */
 int64_t fm_config_cache_width(const fm_config *config);
+/* Elements that share a scale in an INT8 cache: the largest power of two, at most 64, that divides the
+ * parts of a row which are written or read alone (MLA: latent and rotary key; GQA: a head). Below
+ * FM_KV_LEAST_BLOCK the scales would outweigh the codes: no INT8 cache then. */
+int64_t fm_config_cache_block(const fm_config *config);
 /* What plain multi-head attention of the same heads would cache (for comparison). */
 int64_t fm_config_plain_cache_width(const fm_config *config);
 

@@ -3,6 +3,7 @@
 #include "model/cost.h"
 
 #include "base/json_write.h"
+#include "graph/step.h"
 #include "model/arch/arch.h"
 #include "model/parameters.h"
 
@@ -184,17 +185,28 @@ static void put_flops(report *r, int64_t context) {
              LL(c->qk_rope_head_dim), LL(c->kv_lora_rank), LL(context));
 }
 
+/* Of a token in an int8 cache as the engine lays it out; 0: not for this shape. */
+static int64_t int8_cache_bytes(const fm_config *c) {
+    const int64_t width = fm_config_cache_width(c), block = fm_config_cache_block(c);
+    if (block < FM_KV_LEAST_BLOCK) return 0;
+    return c->num_hidden_layers * (int64_t)fm_kv_row_bytes(FM_KV_INT8, width, block);
+}
+
 static void put_cache(report *r, int64_t context) {
     const fm_config *c = r->c;
     const int64_t width = fm_config_cache_width(c), plain = fm_config_plain_cache_width(c);
     const int64_t elements = c->num_hidden_layers * width;
-    const int64_t bytes = CACHE_BYTES * elements;
+    const int64_t bytes = CACHE_BYTES * elements, int8 = int8_cache_bytes(c);
     const int64_t plain_bytes = CACHE_BYTES * c->num_hidden_layers * plain;
     fm_json_writer *w = &r->json;
     fm_json_open(w, "cache", '{');
     fm_json_put_integer(w, "bytes_per_element", CACHE_BYTES);
     fm_json_put_integer(w, "elements_per_token", elements);
     fm_json_put_integer(w, "bytes_per_token", bytes);
+    if (int8)
+        fm_json_put_integer(w, "int8_bytes_per_token", int8);
+    else
+        fm_json_put_text(w, "int8_bytes_per_token", NULL);
     fm_json_put_integer(w, "plain_bytes_per_token", plain_bytes);
     fm_json_put_real(w, "times_smaller", (double)plain_bytes / (double)bytes);
     fm_json_put_integer(w, "context", context);
@@ -208,6 +220,10 @@ static void put_cache(report *r, int64_t context) {
         work(r, "cache of a token, elements", (double)elements, "%lld layers x 2 x %lld heads x %lld",
              LL(c->num_hidden_layers), LL(c->num_key_value_heads), LL(c->head_dim));
     work(r, "cache of a token, bytes", (double)bytes, "%d x %lld", CACHE_BYTES, LL(elements));
+    if (int8)
+        work(r, "the same in an int8 cache, bytes", (double)int8,
+             "%lld layers x (%lld + 4 x %lld scales, in whole 64)", LL(c->num_hidden_layers), LL(width),
+             LL(width / fm_config_cache_block(c)));
     work(r, "plain multi-head attention would keep, bytes", (double)plain_bytes,
          "%d x %lld layers x %lld heads x (%lld + %lld)", CACHE_BYTES, LL(c->num_hidden_layers),
          LL(c->num_attention_heads), LL(c->head_dim), LL(c->mla ? c->v_head_dim : c->head_dim));

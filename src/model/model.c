@@ -2,6 +2,7 @@
 
 #include "model/bind.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,11 +149,26 @@ void fm_model_free(fm_model *m) {
     fm_free(m);
 }
 
-fm_kv_shape fm_model_kv_shape(const fm_model *m, fm_dtype dtype) {
-    int64_t width = fm_config_cache_width(&m->config);
-    size_t row = ((size_t)width * (dtype == FM_DTYPE_F32 ? 4 : 2) + 63) & ~(size_t)63;
-    fm_kv_shape s = {.dtype = dtype, .page_positions = 64, .width = width, .row_bytes = row,
-                     .n_layers = m->config.num_hidden_layers + (m->mtp ? 1 : 0)};
-    s.page_bytes = (size_t)s.n_layers * (size_t)s.page_positions * row;
-    return s;
+static fm_status refuse_int8(const fm_model *m, fm_error *err) {
+    const fm_config *c = &m->config;
+    char parts[96];
+    if (c->mla)
+        snprintf(parts, sizeof parts, "kv_lora_rank %lld and qk_rope_head_dim %lld",
+                 (long long)c->kv_lora_rank, (long long)c->qk_rope_head_dim);
+    else
+        snprintf(parts, sizeof parts, "head_dim %lld", (long long)c->head_dim);
+    return fm_fail(err, FM_ERR_UNSUPPORTED,
+                   "%s: an int8 cache keeps a scale for every %d elements or more, and this model's %s "
+                   "cannot be cut that way: use a bf16 or f32 cache", fm_store_path(m->store),
+                   FM_KV_LEAST_BLOCK, parts);
+}
+
+fm_status fm_model_kv_shape(const fm_model *m, fm_kv_type type, fm_kv_shape *out, fm_error *err) {
+    int64_t width = fm_config_cache_width(&m->config), block = fm_config_cache_block(&m->config);
+    if (type == FM_KV_INT8 && block < FM_KV_LEAST_BLOCK) return refuse_int8(m, err);
+    *out = (fm_kv_shape){.type = type, .block = block, .page_positions = 64, .width = width,
+                         .row_bytes = fm_kv_row_bytes(type, width, block),
+                         .n_layers = m->config.num_hidden_layers + (m->mtp ? 1 : 0)};
+    out->page_bytes = (size_t)out->n_layers * (size_t)out->page_positions * out->row_bytes;
+    return FM_OK;
 }

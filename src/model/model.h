@@ -121,5 +121,7 @@ fm_status fm_model_record(const fm_model *model, const fm_record_options *option
  * cache that has num_hidden_layers + 1. */
 fm_status fm_model_record_mtp(const fm_model *model, const fm_record_options *options,
                               fm_plan *plan, fm_error *err);
-/* The cache this model needs: see step.h. */
-fm_kv_shape fm_model_kv_shape(const fm_model *model, fm_dtype dtype);
+/* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do
+ * not divide into blocks. */
+fm_status fm_model_kv_shape(const fm_model *model, fm_kv_type type, fm_kv_shape *out,
+                            fm_error *err);

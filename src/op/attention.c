@@ -1,5 +1,6 @@
 #include "op/attention.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* work: scores [n, BLOCK], block accumulator [n, d_v], m [n], l [n], block m [n], block l [n] */
@@ -70,30 +71,44 @@ void fm_attention_restore(fm_attention *a, const float *state) {
 }
 
 int64_t fm_attention_buffer(const fm_kv_shape *kv, int64_t d_k, int64_t d_v) {
-    return kv->dtype == FM_DTYPE_F32 ? 0 : kv->page_positions * (d_k > d_v ? d_k : d_v);
+    return kv->type == FM_KV_F32 ? 0 : kv->page_positions * (d_k > d_v ? d_k : d_v);
+}
+
+/* Columns from `offset` of an INT8 row: their codes, and the scales of the blocks they begin. */
+static int8_t *codes_at(char *row, int64_t offset) { return (int8_t *)row + offset; }
+static float *scales_at(const fm_kv_shape *kv, char *row, int64_t offset) {
+    return (float *)(void *)(row + kv->width) + offset / kv->block;
 }
 
 void fm_cache_write(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages, int64_t layer,
                     int64_t position, int64_t offset, const float *x, int64_t n) {
     char *row = fm_kv_row(kv, pages, layer, position);
-    if (kv->dtype == FM_DTYPE_F32)
-        memcpy(row + (size_t)offset * 4, x, (size_t)n * 4);
-    else
-        k->bf16_from_float(x, n, (uint16_t *)(void *)(row + (size_t)offset * 2));
+    switch (kv->type) {
+    case FM_KV_F32: memcpy(row + (size_t)offset * 4, x, (size_t)n * 4); break;
+    case FM_KV_BF16: k->bf16_from_float(x, n, (uint16_t *)(void *)(row + (size_t)offset * 2)); break;
+    case FM_KV_INT8:
+        assert(offset % kv->block == 0 && n % kv->block == 0);
+        k->int8_from_float(x, n, kv->block, codes_at(row, offset), scales_at(kv, row, offset));
+        break;
+    }
 }
 
 const float *fm_cache_read(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages,
                            int64_t layer, int64_t position, int64_t count, int64_t offset,
                            int64_t n, float *buffer, int64_t *ld) {
-    const char *row = fm_kv_row(kv, pages, layer, position);
-    if (kv->dtype == FM_DTYPE_F32) {
+    char *row = fm_kv_row(kv, pages, layer, position);
+    if (kv->type == FM_KV_F32) {
         *ld = (int64_t)(kv->row_bytes / 4);
         return (const float *)(const void *)(row + (size_t)offset * 4);
     }
-    for (int64_t i = 0; i < count; i++)
-        k->bf16_to_float((const uint16_t *)(const void *)(row + (size_t)i * kv->row_bytes +
-                                                          (size_t)offset * 2),
-                         n, buffer + i * n);
+    assert(kv->type == FM_KV_BF16 || (offset % kv->block == 0 && n % kv->block == 0));
+    for (int64_t i = 0; i < count; i++, row += kv->row_bytes)
+        if (kv->type == FM_KV_BF16)
+            k->bf16_to_float((const uint16_t *)(const void *)(row + (size_t)offset * 2), n,
+                             buffer + i * n);
+        else
+            k->int8_to_float(codes_at(row, offset), scales_at(kv, row, offset), n, kv->block,
+                             buffer + i * n);
     *ld = n;
     return buffer;
 }

@@ -50,7 +50,8 @@ typedef struct fm_cached {
 int64_t fm_attention_buffer(const fm_kv_shape *kv, int64_t d_k, int64_t d_v);
 void fm_attention_cached(fm_attention *a, const fm_cached *c, const float *q, int64_t ldq);
 
-/* Writes row `x` [n] into the cache at column `offset` of (layer, position), rounded to its type. */
+/* Writes row `x` [n] into the cache at column `offset` of (layer, position), rounded to its type.
+ * In an INT8 cache `offset` and `n` are whole blocks, here and in fm_cache_read. */
 void fm_cache_write(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages, int64_t layer,
                     int64_t position, int64_t offset, const float *x, int64_t n);
 /* Columns [offset, offset + n) of `count` rows from `position` (all in one page), as floats: a

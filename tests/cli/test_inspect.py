@@ -74,6 +74,11 @@ class Inspect(unittest.TestCase):
         self.assertEqual(cache('-c', '512')['context'], 512)
         self.assertGreater(cache('-c', '512')['cache'], cache('-c', '256')['cache'])
         self.assertEqual(cache('--cache', 'f32')['cache'], 2 * cache('--cache', 'bf16')['cache'])
+        self.assertEqual(cache('--cache', 'int8')['cache_bytes_per_token'], 3 * 128)  # 64 + 4 * 4, padded
+        ran = tap.fathom('inspect', tap.golden('odd/v3-one-pair-one-head'), '--cache', 'int8')
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn('int8 cache', ran.err)
+        self.assertIn('qk_rope_head_dim 2', ran.err)
         self.assertLess(cache('--map-only')['weights'], cache()['weights'])
 
     def test_a_terminal_says_it_in_green_or_red(self):

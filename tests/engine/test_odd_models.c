@@ -116,7 +116,7 @@ static void check_prefill(const opened *o, fm_cpu_level level) {
     fm_error err;
     const fm_tensor *ids = expected(o, "input_ids", 0), *mtp = expected(o, "mtp.logits", 0);
     fm_observe_options options = {.kernels = fm_kernels_get(level), .pool = o->pool,
-                                  .cache = FM_DTYPE_F32, .experts = true, .mtp = mtp != NULL};
+                                  .cache = FM_KV_F32, .experts = true, .mtp = mtp != NULL};
     fm_observation seen;
     assert_ok(fm_observe_prefill(o->model, ids->data, ids->shape[0], &options, &seen, &err));
     const fm_observed *logits = fm_observation_find(&seen, "logits");
@@ -158,8 +158,24 @@ static void rows_of_the_file_agree_without_packing(void **state) {
     check_all(FM_EXACT, false, fm_cpu_detect());
 }
 
+static void assert_refused(const opened *o) {
+    fm_error err;
+    fm_observation seen;
+    fm_engine *engine;
+    const fm_kernels *k = fm_kernels_get(fm_cpu_detect());
+    fm_observe_options observe = {.kernels = k, .pool = o->pool, .cache = FM_KV_INT8};
+    fm_engine_options options = {.rows = 4, .context = 8, .cache = FM_KV_INT8, .kernels = k,
+                                 .pool = o->pool};
+    assert_int_equal(fm_observe_prefill(o->model, &(int32_t){1}, 1, &observe, &seen, &err),
+                     FM_ERR_UNSUPPORTED);
+    assert_int_equal(fm_engine_new(o->model, &options, &engine, &err), FM_ERR_UNSUPPORTED);
+    assert_null(engine);
+    assert_non_null(strstr(err.message, "use a bf16 or f32 cache"));
+}
+
 /* Through a sequence, in chunks of 1, 3 or 64 rows, a few tokens taken back on the way: the last
- * token's logits are the bits of the prefill in one piece, with a cache of either type. */
+ * token's logits are the bits of the prefill in one piece, with a cache of any type. A shape that an
+ * int8 cache cannot hold is refused by either. */
 static void sequences_give_the_bits_of_one_prefill(void **state) {
     (void)state;
     fm_error err;
@@ -167,7 +183,12 @@ static void sequences_give_the_bits_of_one_prefill(void **state) {
         opened o = open_odd(names[i], FM_EXACT, true, 2);
         const fm_tensor *ids = expected(&o, "input_ids", 0);
         int64_t n = ids->shape[0], v = o.model->config.vocab_size;
-        fm_dtype cache = i % 2 ? FM_DTYPE_BF16 : FM_DTYPE_F32;
+        fm_kv_type cache = (fm_kv_type)(i % 3);
+        if (cache == FM_KV_INT8 && fm_config_cache_block(&o.model->config) < FM_KV_LEAST_BLOCK) {
+            assert_refused(&o);
+            close_odd(&o);
+            continue;
+        }
         fm_observe_options whole = {.kernels = fm_kernels_get(fm_cpu_detect()), .pool = o.pool,
                                     .cache = cache};
         fm_observation seen;

@@ -1,6 +1,6 @@
 /* Random schedules: arrivals of prompts that begin alike, decoding, forks, truncations, cancellations,
  * ends, in steps over whoever is there, with a cache that is nearly too small; over every tiny
- * architecture, both cache types and several numbers of threads. After any step each sequence that
+ * architecture, every cache type and several numbers of threads. After any step each sequence that
  * waits for nothing must hold, by memcmp, the logits of its own solo run in one chunk. */
 #include "support.h"
 
@@ -24,7 +24,7 @@ static int64_t draw(world *w, int64_t n) {
     return (int64_t)(fm_rng_uniform(w->seed, 7, w->draws++) * (double)n);
 }
 
-static world open_world(const char *name, fm_dtype cache, int threads, uint64_t seed) {
+static world open_world(const char *name, fm_kv_type cache, int threads, uint64_t seed) {
     world w = {.seed = seed, .name = name};
     fm_error err;
     assert_ok(fm_store_open(golden_path(name), &w.store, &err));
@@ -35,7 +35,8 @@ static world open_world(const char *name, fm_dtype cache, int threads, uint64_t 
     fm_engine_options options = {.rows = 48, .sequences = 4, .context = CONTEXT, .cache = cache,
                                  .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w.pool,
                                  .share_prefixes = true};
-    fm_kv_shape shape = fm_model_kv_shape(w.model, cache);
+    fm_kv_shape shape;
+    assert_ok(fm_model_kv_shape(w.model, cache, &shape, &err));
     options.cache_limit = (MOST * (CONTEXT / 64 + 2) + 4) * (uint64_t)(shape.page_bytes + 64);
     assert_ok(fm_engine_new(w.model, &options, &w.engine, &err));
     assert_ok(fm_engine_start(w.engine, &err));
@@ -147,9 +148,10 @@ static void every_row_is_that_of_its_solo_run(void **state) {
     int steps = getenv("FATHOM_SOAK") ? 4000 : sanitized() ? 60 : 250;
     for (size_t i = 0; i < FM_COUNT(models); i++) {
         static const int threads[] = {1, 2, 3, 5};
-        for (int variant = 0; variant < 2; variant++) {
-            world w = open_world(models[i], variant ? FM_DTYPE_BF16 : FM_DTYPE_F32,
-                                 threads[(i * 2 + (size_t)variant) % 4], 1000 + i * 2 + (size_t)variant);
+        static const fm_kv_type caches[] = {FM_KV_F32, FM_KV_BF16, FM_KV_INT8};
+        for (size_t variant = 0; variant < FM_COUNT(caches); variant++) {
+            world w = open_world(models[i], caches[variant], threads[(i * 3 + variant) % 4],
+                                 1000 + i * 3 + variant);
             run_schedule(&w, steps);
             assert_true(w.checked > steps / 8);
             if (!sanitized()) assert_true(w.shared > 0);
@@ -163,10 +165,11 @@ static void every_row_is_that_of_its_solo_run(void **state) {
 static void a_full_cache_gives_up_prefixes_and_then_says_so(void **state) {
     (void)state;
     fm_error err;
-    world w = open_world("tiny-llama", FM_DTYPE_F32, 2, 5);
+    world w = open_world("tiny-llama", FM_KV_F32, 2, 5);
     fm_engine_free(w.engine);
     fm_engine_options options = *fm_engine_options_of(w.solo);
-    fm_kv_shape shape = fm_model_kv_shape(w.model, FM_DTYPE_F32);
+    fm_kv_shape shape;
+    assert_ok(fm_model_kv_shape(w.model, FM_KV_F32, &shape, &err));
     options.rows = 64;
     options.share_prefixes = true;
     options.cache_limit = 5 * (uint64_t)(shape.page_bytes + 64);
@@ -195,7 +198,7 @@ static void a_full_cache_gives_up_prefixes_and_then_says_so(void **state) {
 static void a_steady_step_allocates_nothing(void **state) {
     (void)state;
     fm_error err;
-    world w = open_world("tiny-v3", FM_DTYPE_F32, 2, 6);
+    world w = open_world("tiny-v3", FM_KV_F32, 2, 6);
     int32_t ids[70];
     for (int i = 0; i < 70; i++) ids[i] = i * 3 % 400;
     for (int i = 0; i < 3; i++) {

@@ -36,7 +36,7 @@ static void rig_close(rig *r) {
     if (r->store) fm_store_close(r->store);
 }
 
-static const fm_engine_options small = {.rows = 8, .context = 100, .cache = FM_DTYPE_F32};
+static const fm_engine_options small = {.rows = 8, .context = 100, .cache = FM_KV_F32};
 
 static rig rig_of(const char *name, const fm_engine_options *options) {
     fm_error err;
@@ -79,7 +79,7 @@ static void going_back_and_on_again_is_as_if_one_had_come_straight(void **state)
     fm_error err;
     fm_engine_options o = small;
     o.context = 300; /* past a block of positions */
-    o.cache = FM_DTYPE_BF16;
+    o.cache = FM_KV_BF16;
     rig r = rig_of("v2-groups", &o);
     int32_t ids[300], other[300];
     prompt(ids, 300, 1), prompt(other, 300, 2);
@@ -353,7 +353,7 @@ static void an_observation_is_refused_or_complete(void **state) {
     int32_t ids[20];
     prompt(ids, 20, 8);
     fm_observe_options o = {.kernels = fm_kernels_get(fm_cpu_detect()), .pool = r.pool,
-                            .cache = FM_DTYPE_F32, .hidden = true, .experts = true};
+                            .cache = FM_KV_F32, .hidden = true, .experts = true};
     fm_observation seen;
     assert_int_equal(fm_observe_prefill(r.model, ids, 0, &o, &seen, &err), FM_ERR_ARGUMENT);
     assert_int_equal(fm_observe_prefill(r.model, ids, 1 << 20, &o, &seen, &err), FM_ERR_LIMIT);

@@ -89,7 +89,7 @@ static void add_prompt(const setup *s, const fm_store *store, int prompt, distan
     memcpy(all + n, greedy->data, (ROWS - 1) * sizeof *all);
     fm_observation seen;
     fm_observe_options options = {.kernels = fm_kernels_get(fm_cpu_detect()), .pool = s->pool,
-                                  .cache = FM_DTYPE_F32};
+                                  .cache = FM_KV_F32};
     assert_ok(fm_observe_prefill(s->model, all, n + ROWS - 1, &options, &seen, &err));
     const float *logits = fm_observation_find(&seen, "logits")->data;
     for (int64_t j = 0; j < ROWS; j++) {
@@ -143,7 +143,7 @@ static void perplexity_of_a_text_agrees(void **state) {
     for (int w = 0; w < windows; w++) {
         fm_observation seen;
         fm_observe_options options = {.kernels = fm_kernels_get(fm_cpu_detect()), .pool = s->pool,
-                                      .cache = FM_DTYPE_F32};
+                                      .cache = FM_KV_F32};
         assert_ok(fm_observe_prefill(s->model, ids + w * WINDOW, WINDOW, &options, &seen, &err));
         const float *logits = fm_observation_find(&seen, "logits")->data;
         for (int t = 0; t + 1 < WINDOW; t++) {

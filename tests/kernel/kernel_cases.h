@@ -125,6 +125,25 @@ static inline void call_bf16_from_float(const fm_kernels *k, case_data *c) {
     k->bf16_from_float(c->b, c->n, (uint16_t *)case_out(c));
 }
 
+/* Codes, a few floats that nobody may touch, scales: all in the output. k0 is the block. */
+static inline void make_int8(dice *d, case_data *c) {
+    c->k0 = INT64_C(8) << roll_below(d, 4);
+    c->n = c->n / c->k0 * c->k0;
+    c->a = case_floats(d, c->n);
+    c->b = case_floats(d, c->n);
+    for (int64_t i = 0; i < c->n; i++) /* magnitudes of every order, block by block */
+        if (roll(d) % 3 == 0) c->a[i] *= ldexpf(1, (int)(c->a[i / c->k0 * c->k0] * 120));
+    case_output(d, c, c->n);
+}
+static inline void call_int8_from_float(const fm_kernels *k, case_data *c) {
+    int8_t *codes = (int8_t *)case_out(c);
+    k->int8_from_float(c->a, c->n, c->k0, codes, case_out(c) + c->n / 4 + 3);
+    for (int64_t i = 0; i < c->n; i++) c->value += (float)(codes[i] * (i % 7)); /* as they are no floats */
+}
+static inline void call_int8_to_float(const fm_kernels *k, case_data *c) {
+    k->int8_to_float((const int8_t *)c->a, c->b, c->n, c->k0, case_out(c));
+}
+
 /* ---- attention: rows queries, n keys, d wide ---------------------------------------------------- */
 
 static inline void make_dots(dice *d, case_data *c) {
@@ -237,6 +256,8 @@ CASE_DIFFERS(scale)
 CASE_DIFFERS(rotate)
 CASE_DIFFERS(bf16_to_float)
 CASE_DIFFERS(bf16_from_float)
+CASE_DIFFERS(int8_from_float)
+CASE_DIFFERS(int8_to_float)
 #undef CASE_DIFFERS
 static inline bool differs_unpack(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
     return k->unpack[c->layout] != below->unpack[c->layout];
@@ -308,6 +329,8 @@ static const kernel_case kernel_cases[] = {
     VECTOR("rotate halves", make_rotation, call_rotate_halves, differs_rotate, bytes_3_vectors),
     VECTOR("bf16_to_float", make_vectors, call_bf16_to_float, differs_bf16_to_float, NULL),
     VECTOR("bf16_from_float", make_vectors, call_bf16_from_float, differs_bf16_from_float, NULL),
+    VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
+    VECTOR("int8_to_float", make_int8, call_int8_to_float, differs_int8_to_float, NULL),
     CASE_WEIGHTS(CASE_UNPACK, CASE_ROW)
     /* The file's own rows. */
     CASE_AS_IS("rows f32", F32) CASE_AS_IS("rows f16", F16) CASE_AS_IS("rows bf16", BF16)

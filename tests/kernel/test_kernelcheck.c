@@ -80,6 +80,7 @@ static void x86_levels_override_what_is_hot(void **state) {
         assert_true(k->tile_fma != below->tile_fma);
         assert_true(k->dots != below->dots);
         assert_true(k->exp_sum != below->exp_sum);
+        assert_true(k->int8_to_float != below->int8_to_float);
         for (int layout = FM_LAYOUT_F32; layout < FM_LAYOUTS; layout++) {
             assert_true(k->unpack[layout] != below->unpack[layout]);
             assert_non_null(k->row_product[layout]);
@@ -125,12 +126,83 @@ static void a_sum_of_16_lanes_is_a_tree(void **state) {
     }
 }
 
+/* Half a step of the block's scale and four roundings, of 127 steps at most, whatever the order of
+ * magnitude. */
+static void bytes_are_within_half_a_step(void **state) {
+    (void)state;
+    dice d = {.seed = 10};
+    const fm_kernels *k = fm_kernels_get(fm_cpu_detect());
+    for (int round = 0; round < 4000; round++) {
+        int64_t block = INT64_C(8) << roll_below(&d, 4);
+        float x[64], y[64], scale, most = 0;
+        int8_t codes[64];
+        roll_floats(&d, x, block);
+        float order = ldexpf(1, (int)roll_below(&d, 224) - 97);
+        for (int64_t i = 0; i < block; i++) x[i] *= order;
+        if (round % 50 == 0) x[roll_below(&d, block)] = round % 100 ? FM_INT8_MOST : -FM_INT8_MOST;
+        for (int64_t i = 0; i < block; i++) most = fmaxf(most, fabsf(x[i]));
+        k->int8_from_float(x, block, block, codes, &scale);
+        k->int8_to_float(codes, &scale, block, block, y);
+        assert_true(scale == most / 127);
+        for (int64_t i = 0; i < block; i++) {
+            double off = fabs((double)x[i] - (double)y[i]);
+            assert_true(isfinite(y[i]));
+            assert_true(off <= (double)scale * (0.5 + 4 * 127 * 0x1p-24));
+            if (fabsf(x[i]) == most) assert_int_equal(codes[i], x[i] < 0 ? -127 : 127);
+        }
+    }
+}
+
+static void bytes_of_a_block_with_nan_or_infinity_all_read_as_nan(void **state) {
+    (void)state;
+    static const float strange[] = {NAN, INFINITY, -INFINITY, 0x1.000002p127f, -0x1.fffffep127f};
+    for (int level = 0; level < levels_here(); level++) {
+        const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+        for (int64_t block = 8; block <= 64; block *= 2)
+            for (int64_t at = 0; at < 3 * block; at++) {
+                float x[192], y[192], scales[24];
+                int8_t codes[192];
+                for (int i = 0; i < 192; i++) x[i] = (float)(i % 9 - 4);
+                x[at] = strange[at % 5];
+                k->int8_from_float(x, 3 * block, block, codes, scales);
+                k->int8_to_float(codes, scales, 3 * block, block, y);
+                for (int64_t i = 0; i < 3 * block; i++)
+                    assert_true(i / block == at / block ? isnan(y[i]) : fabsf(y[i] - x[i]) < 0.02f);
+            }
+    }
+}
+
+/* Just above the least magnitude a block counts, below it is zero; zeros of both signs too. */
+static void bytes_of_a_block_of_next_to_nothing_are_zero(void **state) {
+    (void)state;
+    static const float tiny[] = {0.0f, -0.0f, 0x1p-149f, -0x1p-126f, 0x1.fffffep-101f};
+    for (int level = 0; level < levels_here(); level++) {
+        const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+        float x[16], y[16], scale;
+        int8_t codes[16];
+        for (size_t t = 0; t < FM_COUNT(tiny); t++) {
+            for (int i = 0; i < 16; i++) x[i] = i % 2 ? tiny[t] : 0.0f;
+            k->int8_from_float(x, 16, 16, codes, &scale);
+            k->int8_to_float(codes, &scale, 16, 16, y);
+            assert_int_equal(fm_float_bits(scale), 0);
+            for (int i = 0; i < 16; i++) assert_int_equal(fm_float_bits(y[i]), 0);
+        }
+        x[3] = -FM_INT8_LEAST;
+        k->int8_from_float(x, 16, 16, codes, &scale);
+        assert_int_equal(codes[3], -127);
+        assert_true(scale == FM_INT8_LEAST / 127);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_gives_the_bits_of_the_reference),
         cmocka_unit_test(x86_levels_override_what_is_hot),
         cmocka_unit_test(the_largest_of_nothing_and_of_nan),
         cmocka_unit_test(a_sum_of_16_lanes_is_a_tree),
+        cmocka_unit_test(bytes_are_within_half_a_step),
+        cmocka_unit_test(bytes_of_a_block_with_nan_or_infinity_all_read_as_nan),
+        cmocka_unit_test(bytes_of_a_block_of_next_to_nothing_are_zero),
     };
     return cmocka_run_group_tests_name("kernelcheck", tests, NULL, NULL);
 }

@@ -94,6 +94,7 @@ static void v3_comes_out_at_the_figures_of_its_report(void **state) {
     assert_true(figure(root, "training", "pre_training_dollars") == 5.328e6);
     assert_true(figure(root, "cache", "elements_per_token") == 35136);
     assert_true(figure(root, "cache", "bytes_per_token") == 70272);
+    assert_true(figure(root, "cache", "int8_bytes_per_token") == 61 * 640); /* 576 + 4 * 9, padded */
     assert_true(figure(root, "cache", "plain_bytes_per_token") == 4997120);
     /* 2 FLOPs for every active weight that is a matrix: nothing but norms and biases is missing. */
     assert_true(figure(root, "flops_per_token", "weights") == 2 * 36624596992.0);

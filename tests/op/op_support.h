@@ -83,10 +83,14 @@ static inline bench bench_new(int64_t rows, int64_t routed, int threads) {
     return b;
 }
 
-static inline void bench_cache(bench *b, fm_dtype dtype, int64_t width, int64_t layers) {
-    size_t row = ((size_t)width * (dtype == FM_DTYPE_F32 ? 4 : 2) + 63) & ~(size_t)63;
-    b->kv = (fm_kv_shape){.dtype = dtype, .page_positions = 64, .n_layers = layers, .width = width,
-                          .row_bytes = row, .page_bytes = (size_t)layers * 64 * row};
+/* `part`: what is written or read on its own in an INT8 cache, a multiple of 8. */
+static inline void bench_cache(bench *b, fm_kv_type type, int64_t width, int64_t part,
+                               int64_t layers) {
+    int64_t block = (part & -part) < 64 ? part & -part : 64;
+    size_t row = fm_kv_row_bytes(type, width, block);
+    b->kv = (fm_kv_shape){.type = type, .block = block, .page_positions = 64, .n_layers = layers,
+                          .width = width, .row_bytes = row,
+                          .page_bytes = (size_t)layers * 64 * row};
     for (size_t i = 0; i < FM_COUNT(b->pages); i++) {
         b->pages[i] = fm_alloc(b->kv.page_bytes, FM_MEM_CACHE);
         memset(b->pages[i], 0xff, b->kv.page_bytes); /* NaN to whoever reads what nobody wrote */

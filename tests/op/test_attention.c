@@ -1,5 +1,5 @@
 /* Every form of attention against softmax in double precision, at every length from 1 to past two
- * blocks of positions, through caches of both types; and the promise that a row's bits depend
+ * blocks of positions, through caches of all types; and the promise that a row's bits depend
  * neither on how its sequence was cut into chunks nor on who shares its step. */
 #include "op_support.h"
 
@@ -73,8 +73,18 @@ static float *form_sequence(form *f, const float *const *in, int64_t length, int
     return out;
 }
 
-static double rounded(float x, fm_dtype cache) {
-    return cache == FM_DTYPE_F32 ? (double)x : (double)fm_bf16_to_float(fm_bf16_from_float(x));
+/* Row x [n] as the cache gives it back, written out a second time. */
+static void rounded(const float *x, int64_t n, const fm_kv_shape *kv, double *out) {
+    for (int64_t i = 0; i < n; i++) {
+        float most = 0;
+        for (int64_t j = i / kv->block * kv->block; j < (i / kv->block + 1) * kv->block && j < n; j++)
+            most = fmaxf(most, fabsf(x[j]));
+        switch (kv->type) {
+        case FM_KV_F32: out[i] = (double)x[i]; break;
+        case FM_KV_BF16: out[i] = (double)fm_bf16_to_float(fm_bf16_from_float(x[i])); break;
+        case FM_KV_INT8: out[i] = (double)(rintf(x[i] * (127 / most)) * (most / 127)); break;
+        }
+    }
 }
 
 /* out[dv] of one query over `n` positions, all in double: keys [n, dk], values [n, dv]. */
@@ -98,9 +108,9 @@ static void softmax_double(const double *q, const double *keys, const double *va
 
 /* ---- grouped-query attention ------------------------------------------------------------------ */
 
-static form gqa_form(int64_t rows, const fm_attend_shape *s, fm_dtype cache, int threads) {
+static form gqa_form(int64_t rows, const fm_attend_shape *s, fm_kv_type cache, int threads) {
     form f = {.b = bench_new(rows, 0, threads), .rows = rows};
-    bench_cache(&f.b, cache, 2 * s->n_kv_heads * s->head_dim, s->layer + 1);
+    bench_cache(&f.b, cache, 2 * s->n_kv_heads * s->head_dim, s->head_dim, s->layer + 1);
     fm_value q = form_input(&f, s->n_heads * s->head_dim);
     fm_value k = form_input(&f, s->n_kv_heads * s->head_dim);
     fm_value v = form_input(&f, s->n_kv_heads * s->head_dim);
@@ -108,7 +118,7 @@ static form gqa_form(int64_t rows, const fm_attend_shape *s, fm_dtype cache, int
     return f;
 }
 
-static void check_gqa(const fm_attend_shape *s, fm_dtype cache, const float *const *in,
+static void check_gqa(const fm_attend_shape *s, const fm_kv_shape *kv, const float *const *in,
                       const float *out, double bound) {
     int64_t d = s->head_dim, group = s->n_heads / s->n_kv_heads;
     double *keys = malloc((size_t)(LENGTH * d) * 8), *values = malloc((size_t)(LENGTH * d) * 8);
@@ -116,11 +126,9 @@ static void check_gqa(const fm_attend_shape *s, fm_dtype cache, const float *con
     for (int64_t h = 0; h < s->n_heads; h++) {
         int64_t g = h / group;
         for (int64_t t = 0; t < LENGTH; t++) {
-            for (int64_t c = 0; c < d; c++) {
-                keys[t * d + c] = rounded(in[1][(t * s->n_kv_heads + g) * d + c], cache);
-                values[t * d + c] = rounded(in[2][(t * s->n_kv_heads + g) * d + c], cache);
-                q[c] = (double)in[0][(t * s->n_heads + h) * d + c];
-            }
+            rounded(in[1] + (t * s->n_kv_heads + g) * d, d, kv, keys + t * d);
+            rounded(in[2] + (t * s->n_kv_heads + g) * d, d, kv, values + t * d);
+            for (int64_t c = 0; c < d; c++) q[c] = (double)in[0][(t * s->n_heads + h) * d + c];
             softmax_double(q, keys, values, t + 1, d, d, s->scale, want);
             compare_to("attend", out + (t * s->n_heads + h) * d, want, d, bound);
         }
@@ -133,16 +141,18 @@ static void grouped_attention_is_softmax_at_every_length(void **state) {
     static const fm_attend_shape shapes[] = {
         {0, 4, 2, 16, 0.25}, {2, 3, 3, 6, 0.4}, {1, 5, 1, 14, 0.27}, {0, 1, 1, 2, 4},
         {0, 8, 2, 34, 1.5}, /* sharp: scores of +-60 */
+        {1, 4, 2, 8, 0.3}, {0, 2, 1, 16, 0.25}, {0, 3, 1, 96, 0.1}, {1, 2, 2, 128, 0.09}, /* INT8 */
     };
+    enum { FIRST_INT8 = 5 };
     dice d = {.seed = 21};
     for (size_t i = 0; i < FM_COUNT(shapes); i++) {
         const fm_attend_shape *s = &shapes[i];
-        fm_dtype cache = i % 2 ? FM_DTYPE_BF16 : FM_DTYPE_F32;
+        fm_kv_type cache = i >= FIRST_INT8 ? FM_KV_INT8 : i % 2 ? FM_KV_BF16 : FM_KV_F32;
         form f = gqa_form(LENGTH, s, cache, 2);
         float *in[INPUTS];
         for (int j = 0; j < INPUTS; j++) in[j] = roll_floats(&d, LENGTH * f.columns[j]);
         float *out = form_sequence(&f, (const float *const *)in, LENGTH, LENGTH);
-        check_gqa(s, cache, (const float *const *)in, out, 1e-4);
+        check_gqa(s, &f.b.kv, (const float *const *)in, out, 1e-4);
         form_free(&f);
         for (int j = 0; j < INPUTS; j++) free(in[j]);
         free(out);
@@ -186,9 +196,10 @@ static void latent_free(latent_weights *w) {
 }
 
 static form mla_form(int64_t rows, const fm_mla_shape *s, const latent_weights *w, bool absorbed,
-                     fm_dtype cache, int threads) {
+                     fm_kv_type cache, int threads) {
     form f = {.b = bench_new(rows, 0, threads), .rows = rows};
-    bench_cache(&f.b, cache, s->kv_lora_rank + s->rope_dim, s->layer + 1);
+    bench_cache(&f.b, cache, s->kv_lora_rank + s->rope_dim, s->kv_lora_rank | s->rope_dim,
+                s->layer + 1);
     int64_t dq = s->nope_dim + s->rope_dim;
     fm_value q = form_input(&f, s->n_heads * dq);
     fm_value latent = form_input(&f, s->kv_lora_rank + s->rope_dim);
@@ -204,33 +215,36 @@ static form mla_form(int64_t rows, const fm_mla_shape *s, const latent_weights *
     return f;
 }
 
-static void check_mla(const fm_mla_shape *s, const latent_weights *w, fm_dtype cache,
+static void check_mla(const fm_mla_shape *s, const latent_weights *w, const fm_kv_shape *kv,
                       const float *const *in, const float *out, double bound) {
     int64_t r = s->kv_lora_rank, dr = s->rope_dim, dn = s->nope_dim, dv = s->v_dim, dq = dn + dr;
     double *keys = malloc((size_t)(LENGTH * dq) * 8), *values = malloc((size_t)(LENGTH * dv) * 8);
     double *q = malloc((size_t)dq * 8), *want = malloc((size_t)dv * 8);
+    double *row = malloc((size_t)(r + dr) * 8);
     for (int64_t h = 0; h < s->n_heads; h++) {
         for (int64_t t = 0; t < LENGTH; t++) {
-            const float *row = in[1] + t * (r + dr);
+            rounded(in[1] + t * (r + dr), r + dr, kv, row);
             for (int64_t i = 0; i < dn + dv; i++) {
                 const float *m = i < dn ? w->uk + (h * dn + i) * r : w->uv + (h * dv + i - dn) * r;
                 double sum = 0;
-                for (int64_t c = 0; c < r; c++) sum += (double)m[c] * rounded(row[c], cache);
+                for (int64_t c = 0; c < r; c++) sum += (double)m[c] * row[c];
                 *(i < dn ? &keys[t * dq + i] : &values[t * dv + i - dn]) = sum;
             }
-            for (int64_t i = 0; i < dr; i++) keys[t * dq + dn + i] = rounded(row[r + i], cache);
+            for (int64_t i = 0; i < dr; i++) keys[t * dq + dn + i] = row[r + i];
             for (int64_t i = 0; i < dq; i++) q[i] = (double)in[0][(t * s->n_heads + h) * dq + i];
             softmax_double(q, keys, values, t + 1, dq, dv, s->scale, want);
             compare_to("latent attention", out + (t * s->n_heads + h) * dv, want, dv, bound);
         }
     }
-    free(keys), free(values), free(q), free(want);
+    free(keys), free(values), free(q), free(want), free(row);
 }
 
 static const fm_mla_shape mla_shapes[] = {
     {.layer = 1, .n_heads = 3, .kv_lora_rank = 20, .nope_dim = 10, .rope_dim = 6, .v_dim = 14, .scale = 0.3},
     {.layer = 0, .n_heads = 1, .kv_lora_rank = 5, .nope_dim = 3, .rope_dim = 2, .v_dim = 7, .scale = 2},
     {.layer = 0, .n_heads = 8, .kv_lora_rank = 33, .nope_dim = 17, .rope_dim = 4, .v_dim = 9, .scale = 0.2},
+    {.layer = 0, .n_heads = 3, .kv_lora_rank = 40, .nope_dim = 9, .rope_dim = 8, .v_dim = 7, .scale = 0.3},
+    {.layer = 1, .n_heads = 2, .kv_lora_rank = 64, .nope_dim = 16, .rope_dim = 32, .v_dim = 8, .scale = 0.2},
 };
 
 static void latent_attention_is_softmax_in_both_forms(void **state) {
@@ -239,13 +253,14 @@ static void latent_attention_is_softmax_in_both_forms(void **state) {
     for (size_t i = 0; i < FM_COUNT(mla_shapes); i++) {
         const fm_mla_shape *s = &mla_shapes[i];
         latent_weights w = latent_new(&d, s);
-        for (int variant = 0; variant < 4; variant++) {
-            fm_dtype cache = variant & 1 ? FM_DTYPE_BF16 : FM_DTYPE_F32;
-            form f = mla_form(LENGTH, s, &w, variant & 2, cache, 2);
+        for (int variant = 0; variant < 6; variant++) {
+            fm_kv_type cache = (fm_kv_type[]){FM_KV_F32, FM_KV_BF16, FM_KV_INT8}[variant >> 1];
+            if (cache == FM_KV_INT8 && (s->kv_lora_rank | s->rope_dim) % 8 != 0) continue;
+            form f = mla_form(LENGTH, s, &w, variant & 1, cache, 2);
             float *in[2] = {roll_floats(&d, LENGTH * f.columns[0]),
                             roll_floats(&d, LENGTH * f.columns[1])};
             float *out = form_sequence(&f, (const float *const *)in, LENGTH, LENGTH);
-            check_mla(s, &w, cache, (const float *const *)in, out, 1e-4);
+            check_mla(s, &w, &f.b.kv, (const float *const *)in, out, 1e-4);
             form_free(&f);
             free(in[0]), free(in[1]), free(out);
         }
@@ -302,28 +317,36 @@ static void check_bits(form_fn make, const void *context, uint64_t seed) {
 }
 
 static form make_gqa(int64_t rows, int threads, const void *context) {
-    (void)context;
-    return gqa_form(rows, &(fm_attend_shape){0, 4, 2, 10, 0.3}, FM_DTYPE_BF16, threads);
+    const fm_kv_type *cache = context;
+    int64_t d = *cache == FM_KV_INT8 ? 24 : 10;
+    return gqa_form(rows, &(fm_attend_shape){0, 4, 2, d, 0.3}, *cache, threads);
 }
 
 typedef struct mla_context {
+    const fm_mla_shape *shape;
     const latent_weights *w;
     bool absorbed;
+    fm_kv_type cache;
 } mla_context;
 
 static form make_mla(int64_t rows, int threads, const void *context) {
     const mla_context *c = context;
-    return mla_form(rows, &mla_shapes[0], c->w, c->absorbed, FM_DTYPE_F32, threads);
+    return mla_form(rows, c->shape, c->w, c->absorbed, c->cache, threads);
 }
 
 static void bits_of_a_row_are_those_of_its_sequence_alone(void **state) {
     (void)state;
     dice d = {.seed = 23};
-    latent_weights w = latent_new(&d, &mla_shapes[0]);
-    check_bits(make_gqa, NULL, 31);
-    check_bits(make_mla, &(mla_context){&w, true}, 32);
-    check_bits(make_mla, &(mla_context){&w, false}, 33);
-    latent_free(&w);
+    check_bits(make_gqa, &(fm_kv_type){FM_KV_BF16}, 31);
+    check_bits(make_gqa, &(fm_kv_type){FM_KV_INT8}, 34);
+    for (int i = 0; i < 2; i++) {
+        const fm_mla_shape *s = &mla_shapes[i ? 3 : 0];
+        fm_kv_type cache = i ? FM_KV_INT8 : FM_KV_F32;
+        latent_weights w = latent_new(&d, s);
+        check_bits(make_mla, &(mla_context){s, &w, true, cache}, 32);
+        check_bits(make_mla, &(mla_context){s, &w, false, cache}, 33);
+        latent_free(&w);
+    }
 }
 
 int main(void) {

@@ -32,5 +32,7 @@ void fm_kernels_fill_ref(fm_kernels *k) {
         .rotate = fm_rotate_ref,
         .bf16_to_float = fm_bf16_to_float_ref,
         .bf16_from_float = fm_bf16_from_float_ref,
+        .int8_from_float = fm_int8_from_float_ref,
+        .int8_to_float = fm_int8_to_float_ref,
     };
 }

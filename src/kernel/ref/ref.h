@@ -38,3 +38,6 @@ void fm_rotate_ref(float *x, int64_t n_pairs, const float *cosines, const float 
                    bool interleaved);
 void fm_bf16_to_float_ref(const uint16_t *x, int64_t n, float *y);
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y);
+void fm_int8_from_float_ref(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);
+void fm_int8_to_float_ref(const int8_t *codes, const float *scales, int64_t n, int64_t block,
+                          float *y);

@@ -25,6 +25,8 @@
         k->rotate = fm_rotate_##level;                                                             \
         k->bf16_to_float = fm_bf16_to_float_##level;                                               \
         k->bf16_from_float = fm_bf16_from_float_##level;                                           \
+        k->int8_from_float = fm_int8_from_float_##level;                                           \
+        k->int8_to_float = fm_int8_to_float_##level;                                               \
     }
 
 FILL(avx2)

@@ -47,7 +47,11 @@
     void fm_rotate_##level(float *x, int64_t n_pairs, const float *cosines, const float *sines,    \
                            bool interleaved);                                                      \
     void fm_bf16_to_float_##level(const uint16_t *x, int64_t n, float *y);                         \
-    void fm_bf16_from_float_##level(const float *x, int64_t n, uint16_t *y);
+    void fm_bf16_from_float_##level(const float *x, int64_t n, uint16_t *y);                       \
+    void fm_int8_from_float_##level(const float *x, int64_t n, int64_t block, int8_t *codes,       \
+                                    float *scales);                                                \
+    void fm_int8_to_float_##level(const int8_t *codes, const float *scales, int64_t n,             \
+                                  int64_t block, float *y);
 
 FM_DECLARE_KERNELS(avx2)
 FM_DECLARE_KERNELS(avx512)
