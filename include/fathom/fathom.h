@@ -360,6 +360,33 @@ FATHOM_API fathom_cost_options fathom_cost_defaults(void);
 FATHOM_API fathom_status fathom_cost(const char *config_path, const fathom_cost_options *options,
                                      char **json, fathom_error *err);
 
+/* ---- measuring -------------------------------------------------------------------------------------*/
+
+typedef struct fathom_bench_options {
+    /* Tests: "prompt" tokens at once and "generate" tokens one by one, each after every "depth" of tokens.
+     * Lists of lengths, read while fathom_bench runs; zeros among the first two are left out. */
+    const int64_t *prompt, *generate, *depth;
+    size_t n_prompt, n_generate, n_depth;
+    int64_t sequences; /* that generate side by side; 0: one */
+    int repeat;        /* repetitions that count; 0: 5 */
+    uint64_t seed;     /* of the token ids */
+    bool no_bandwidth; /* do not measure how fast memory can be read */
+    /* Called between steps with the test under way and how far everything is. Returning false stops
+     * with FATHOM_ERR_CANCELLED. May be NULL. */
+    bool (*progress)(void *context, const char *test, double fraction);
+    void *progress_context;
+} fathom_bench_options;
+
+/* A prompt of 512 and 128 generated tokens, at depth 0. */
+FATHOM_API fathom_bench_options fathom_bench_defaults(void);
+
+/* Measures the speed of an open model with a JSON document as the result (docs/bench.md has its
+ * fields): tokens a second, bytes read a second beside what the memory gives, a fingerprint of each
+ * test's logits. Fails when a repetition's logits differ from the first's. Sessions of the model must
+ * rest meanwhile. *json: fathom_free. */
+FATHOM_API fathom_status fathom_bench(fathom_model *model, const fathom_bench_options *options,
+                                      char **json, fathom_error *err);
+
 #ifdef __cplusplus
 }
 #endif
