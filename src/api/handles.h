@@ -3,6 +3,7 @@
 
 #include "api/objects.h"
 #include "engine/engine.h"
+#include "engine/sample.h"
 
 struct fathom_model {
     char *path, *name;
@@ -18,7 +19,7 @@ struct fathom_model {
 struct fathom_session {
     fathom_model *model;
     fm_sequence *sequence;
-    float *work; /* sampling: 2 * vocabulary floats */
+    fm_sampler *sampler;
 };
 
 /* Options as the caller gave them, with NULL and zeros replaced; also the CPU level. */

@@ -1,19 +1,16 @@
 /* session.c: one timeline of tokens. */
 #include "api/handles.h"
 
-#include "engine/sample.h"
-
 fathom_status fathom_session_new(fathom_model *model, fathom_session **out, fathom_error *error) {
     fm_error err;
     *out = NULL;
     fathom_session *s = fm_alloc_zero(sizeof *s, FM_MEM_OTHER);
-    size_t work = (size_t)model->inner->config.vocab_size * 2 * sizeof(float);
     fm_status status = s ? FM_OK : fm_fail_memory(&err, sizeof *s, "a session");
     if (s) {
         s->model = model;
-        s->work = fm_alloc(work, FM_MEM_OTHER);
-        status = s->work ? fm_sequence_new(model->engine, &s->sequence, &err)
-                         : fm_fail_memory(&err, work, "a session");
+        status = fm_sampler_new(&(fm_sampling){.top_p = 1}, fm_api_drawable(model),
+                                fm_engine_options_of(model->engine)->kernels, &s->sampler, &err);
+        if (status == FM_OK) status = fm_sequence_new(model->engine, &s->sequence, &err);
     }
     if (status == FM_OK)
         *out = s;
@@ -25,7 +22,7 @@ fathom_status fathom_session_new(fathom_model *model, fathom_session **out, fath
 void fathom_session_free(fathom_session *s) {
     if (!s) return;
     fm_sequence_free(s->sequence);
-    fm_free(s->work);
+    fm_sampler_free(s->sampler);
     fm_free(s);
 }
 
@@ -85,9 +82,10 @@ const float *fathom_session_hidden(const fathom_session *s) {
 int32_t fathom_session_sample(const fathom_session *s, const fathom_sampling *sampling) {
     const float *logits = fm_sequence_logits(s->sequence);
     if (!logits) return -1;
-    fm_sampling how = {sampling->temperature, sampling->top_p, sampling->top_k, sampling->min_p,
-                       sampling->seed};
+    fm_sampling how = {.temperature = sampling->temperature, .top_p = sampling->top_p,
+                       .top_k = sampling->top_k, .min_p = sampling->min_p, .seed = sampling->seed};
     int64_t position;
     fm_sequence_tokens(s->sequence, &position);
-    return fm_sample(logits, fm_api_drawable(s->model), &how, (uint64_t)position, s->work);
+    if (fm_sampler_configure(s->sampler, &how, NULL) != FM_OK) return -1; /* never: nothing to refuse */
+    return fm_sampler_draw(s->sampler, logits, (uint64_t)position, NULL, 0);
 }

@@ -4,8 +4,7 @@
  *     fm_constraint_init(&c, grammar);
  *     for (;;) {
  *         fm_constraint_mask(&c, trie, bits, &allowed, err);   which tokens may come next
- *         fm_token_mask_apply(bits, n, logits);                 the others get -infinity
- *         id = fm_sample(...);
+ *         id = fm_sampler_draw(sampler, logits, position, bits, n);
  *         fm_constraint_accept_token(&c, tokenizer, id, &ok, err);
  *         if (fm_tokenizer_is_end_of_turn(tokenizer, id)) break;
  *     }

@@ -1,89 +1,207 @@
-#include "engine/sample.h"
+/* sample.c: a sampler's life, a draw, and the race that ends it. */
+#include "engine/sample_step.h"
 
+#include "base/mem.h"
 #include "base/rng.h"
+#include "engine/sample_log.h"
 
-#include <math.h>
+#include <assert.h>
+#include <string.h>
 
-typedef struct candidate {
-    float p; /* relative to the most probable */
-    int32_t id;
-} candidate;
+struct fm_sampler {
+    fm_sampling how;
+    const fm_kernels *kernels;
+    int64_t n;
+    float *work;      /* [n] */
+    int32_t *ids;     /* [n] */
+    uint32_t *seen;   /* [n], or NULL while no penalty was on */
+    int64_t count;    /* candidates that the last draw has left in ids and work */
+};
 
-static int32_t greedy(const float *logits, int64_t n) {
-    int32_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (logits[i] > logits[best] || isnan(logits[best])) best = (int32_t)i;
-    return best;
-}
-
-/* ---- a heap with the most probable on top: a draw looks at few of the candidates, and sorting a
- * vocabulary costs as much as a small model's step ---------------------------------------------- */
-
-typedef struct heap {
-    candidate *list;
-    int64_t n, taken; /* list[n - 1 - i] is the i-th best for i < taken; the rest is the heap */
-} heap;
-
-static bool before(const candidate *a, const candidate *b) {
-    return a->p != b->p ? a->p > b->p : a->id < b->id;
-}
-
-static void sift_down(candidate *list, int64_t n, int64_t at) {
-    candidate moved = list[at];
-    for (int64_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && before(&list[child + 1], &list[child])) child++;
-        if (!before(&list[child], &moved)) break;
-        list[at] = list[child];
+static fm_status check(const fm_sampling *how, int64_t n_ids, fm_error *err) {
+    const struct {
+        const char *name;
+        float value;
+    } penalties[] = {{"repetition_penalty", how->repetition_penalty},
+                     {"presence_penalty", how->presence_penalty},
+                     {"frequency_penalty", how->frequency_penalty}};
+    for (size_t i = 0; i < FM_COUNT(penalties); i++)
+        if (!isfinite(penalties[i].value))
+            return fm_fail(err, FM_ERR_ARGUMENT, "%s is not a finite number", penalties[i].name);
+    if (how->repetition_penalty < 0)
+        return fm_fail(err, FM_ERR_ARGUMENT, "repetition_penalty is %g: give a number above 0; 1 is off",
+                       (double)how->repetition_penalty);
+    for (size_t i = 0; i < how->n_bias; i++) {
+        if (how->bias[i].id < 0 || how->bias[i].id >= n_ids)
+            return fm_fail(err, FM_ERR_ARGUMENT,
+                           "logit_bias: there is no token %d to bias; ids go from 0 to %lld",
+                           how->bias[i].id, (long long)(n_ids - 1));
+        if (isnan(how->bias[i].bias))
+            return fm_fail(err, FM_ERR_ARGUMENT, "logit_bias: the bias of token %d is not a number",
+                           how->bias[i].id);
     }
-    list[at] = moved;
+    return FM_OK;
 }
 
-/* The i-th best, i < n. */
-static const candidate *ranked(heap *h, int64_t i) {
-    while (h->taken <= i) {
-        int64_t last = h->n - 1 - h->taken++;
-        candidate top = h->list[0];
-        h->list[0] = h->list[last];
-        h->list[last] = top;
-        sift_down(h->list, last, 0);
+static bool counts(const fm_sampling *how) {
+    return (how->repetition_penalty != 1 && how->repetition_penalty != 0) ||
+           how->presence_penalty != 0 || how->frequency_penalty != 0;
+}
+
+fm_status fm_sampler_configure(fm_sampler *s, const fm_sampling *how, fm_error *err) {
+    FM_TRY(check(how, s->n, err));
+    if (!s->seen && counts(how)) {
+        s->seen = fm_alloc_array((size_t)s->n, sizeof *s->seen, FM_MEM_OTHER);
+        if (!s->seen) return fm_fail_memory(err, (size_t)s->n * sizeof *s->seen, "a sampler's counts");
     }
-    return &h->list[h->n - 1 - i];
+    s->how = *how;
+    return FM_OK;
 }
 
-/* Those within reach of the best, with their probabilities relative to it: exp(-60) is below
- * anything a double could weigh against 1. */
-static heap gather(const float *logits, int64_t n, float best, const fm_sampling *s,
-                   candidate *list) {
-    heap h = {.list = list};
+fm_status fm_sampler_new(const fm_sampling *how, int64_t n_ids, const fm_kernels *kernels,
+                         fm_sampler **out, fm_error *err) {
+    *out = NULL;
+    assert(n_ids > 0 && n_ids <= INT32_MAX);
+    fm_sampler *s = fm_alloc_zero(sizeof *s, FM_MEM_OTHER);
+    if (!s) return fm_fail_memory(err, sizeof *s, "a sampler");
+    s->kernels = kernels;
+    s->n = n_ids;
+    s->work = fm_alloc_array((size_t)n_ids, sizeof *s->work, FM_MEM_OTHER);
+    s->ids = fm_alloc_array((size_t)n_ids, sizeof *s->ids, FM_MEM_OTHER);
+    fm_status status = s->work && s->ids
+                           ? fm_sampler_configure(s, how, err)
+                           : fm_fail_memory(err, (size_t)n_ids * 8, "a sampler's work");
+    if (status == FM_OK)
+        *out = s;
+    else
+        fm_sampler_free(s);
+    return status;
+}
+
+void fm_sampler_free(fm_sampler *s) {
+    if (!s) return;
+    fm_free(s->work);
+    fm_free(s->ids);
+    fm_free(s->seen);
+    fm_free(s);
+}
+
+void fm_sampler_see(fm_sampler *s, const int32_t *ids, int64_t n) {
+    for (int64_t i = 0; s->seen && i < n; i++)
+        if (ids[i] >= 0 && ids[i] < s->n) s->seen[ids[i]] |= FM_SEEN_PROMPT;
+}
+
+void fm_sampler_accept(fm_sampler *s, int32_t id) {
+    if (s->seen && id >= 0 && id < s->n) s->seen[id]++;
+}
+
+void fm_sampler_retract(fm_sampler *s, int32_t id) {
+    if (s->seen && id >= 0 && id < s->n && s->seen[id] & FM_SEEN_ANSWER) s->seen[id]--;
+}
+
+/* ---- the race ------------------------------------------------------------------------------------*/
+
+/* 53 random bits in [0, 1) of token `id` at this place: one block of the generator serves two ids. */
+static inline double uniform_of(const fm_sampler *s, uint64_t position, int32_t id, int32_t *pair,
+                                fm_rng_block *block) {
+    if (*pair != id >> 1) {
+        *pair = id >> 1;
+        *block = fm_rng_at(s->how.seed, s->how.sequence, position << 32 | (uint32_t)*pair);
+    }
+    int half = (id & 1) * 2;
+    uint64_t bits = (uint64_t)block->word[half] << 32 | block->word[half + 1];
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+/* Who arrives first: the smallest E / p, E = -log(1 - u). E >= u, so nearly all are seen to be late
+ * without a logarithm. */
+static int32_t first_to_arrive(const fm_sampler *s, uint64_t position, const fm_draw *d) {
+    double first = INFINITY;
+    int32_t winner = d->ids[0], pair = -1;
+    fm_rng_block block = {{0}};
+    for (int64_t i = 0; i < d->count; i++) {
+        double u = uniform_of(s, position, d->ids[i], &pair, &block), p = (double)d->p[i];
+        if (u >= first * p) continue;
+        double time = -fm_log(1 - u) / p;
+        if (time < first) {
+            first = time;
+            winner = d->ids[i];
+        }
+    }
+    return winner;
+}
+
+int32_t fm_sampler_draw(fm_sampler *s, const float *logits, uint64_t position,
+                        const uint64_t *allowed, int64_t n_bits) {
+    fm_draw d = {.how = &s->how, .kernels = s->kernels, .seen = s->seen, .allowed = allowed, .n = s->n,
+                 .n_bits = n_bits, .logits = s->work, .ids = s->ids};
+    memcpy(s->work, logits, (size_t)s->n * sizeof *logits);
+#define FM_SAMPLER(name, help) fm_sample_##name(&d);
+#include "engine/samplers.def"
+#undef FM_SAMPLER
+    s->count = d.count;
+    return d.count == 0 ? -1 : d.count == 1 ? d.ids[0] : first_to_arrive(s, position, &d);
+}
+
+/* ---- log-probabilities ---------------------------------------------------------------------------*/
+
+/* log sum exp(x - max), in blocks so that the logits need no copy of their size. */
+static double log_sum(const fm_sampler *s, const float *logits, float max) {
+    float block[512];
+    double sum = 0;
+    for (int64_t i = 0; i < s->n; i += (int64_t)FM_COUNT(block)) {
+        int64_t n = s->n - i < (int64_t)FM_COUNT(block) ? s->n - i : (int64_t)FM_COUNT(block);
+        for (int64_t j = 0; j < n; j++) block[j] = isnan(logits[i + j]) ? -INFINITY : logits[i + j];
+        s->kernels->exp_sum(block, n, max);
+        for (int64_t j = 0; j < n; j++) sum += (double)block[j];
+    }
+    return fm_log(sum);
+}
+
+static int find_top(const float *logits, int64_t n, int n_top, fm_logprob *top) {
+    int have = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (!(logits[i] - best >= -60.0f * s->temperature) || logits[i] == -INFINITY) continue;
-        float p = expf((logits[i] - best) / s->temperature);
-        if (!(p < s->min_p)) list[h.n++] = (candidate){p, (int32_t)i};
+        float x = logits[i];
+        if (!(x > -INFINITY) || (have == n_top && !(x > top[have - 1].logprob))) continue;
+        int at = have < n_top ? have++ : have - 1;
+        for (; at > 0 && top[at - 1].logprob < x; at--) top[at] = top[at - 1];
+        top[at] = (fm_logprob){(int32_t)i, x};
     }
-    for (int64_t i = h.n / 2; i-- > 0;) sift_down(list, h.n, i);
-    return h;
+    return have;
 }
 
-int32_t fm_sample(const float *logits, int64_t n, const fm_sampling *sampling, uint64_t position,
-                  float *work) {
-    int32_t best = greedy(logits, n);
-    if (!(sampling->temperature > 0) || !isfinite(logits[best])) return best;
-    heap h = gather(logits, n, logits[best], sampling, (candidate *)(void *)work);
-    bool few = sampling->top_k > 0 && sampling->top_k < h.n;
-    int64_t count = few ? sampling->top_k : h.n;
-    double kept = 0;
-    for (int64_t i = 0; i < count; i++) kept += (double)(few ? ranked(&h, i)->p : h.list[i].p);
-    if (sampling->top_p < 1) { /* the fewest that reach it */
-        double reach = kept * (double)sampling->top_p;
-        int64_t i = 0;
-        for (kept = 0; i < count && kept < reach; i++) kept += (double)ranked(&h, i)->p;
-        count = i;
+static float drawn_logprob(const fm_sampler *s, int32_t id) {
+    double sum = 0, p = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        sum += (double)s->work[i];
+        if (s->ids[i] == id) p = (double)s->work[i];
     }
-    if (count == 0) return best;
-    double u = fm_rng_uniform(sampling->seed, 0, position) * kept;
-    for (int64_t i = 0; i < count; i++) {
-        u -= (double)ranked(&h, i)->p;
-        if (u < 0) return ranked(&h, i)->id;
-    }
-    return ranked(&h, count - 1)->id; /* by rounding alone */
+    return p > 0 ? (float)(fm_log(p) - fm_log(sum)) : -INFINITY;
+}
+
+void fm_sampler_logprobs(const fm_sampler *s, const float *logits, int32_t id, int n_top,
+                         fm_logprobs *out) {
+    *out = (fm_logprobs){.raw = -INFINITY, .drawn = drawn_logprob(s, id)};
+    fm_logprob best;
+    if (find_top(logits, s->n, 1, &best) == 0) return; /* nothing has a probability */
+    bool certain = best.logprob == INFINITY;
+    double log_of_sum = certain ? 0 : log_sum(s, logits, best.logprob);
+    n_top = certain && n_top > 1 ? 1 : n_top < FM_LOGPROBS_TOP ? n_top : FM_LOGPROBS_TOP;
+    if (n_top > 0) out->n_top = find_top(logits, s->n, n_top, out->top);
+    for (int i = 0; i < out->n_top; i++)
+        out->top[i].logprob = certain ? 0
+                                      : (float)((double)out->top[i].logprob - (double)best.logprob -
+                                                log_of_sum);
+    if (id < 0 || id >= s->n || isnan(logits[id])) return;
+    out->raw = certain ? (id == best.id ? 0 : -INFINITY)
+                       : (float)((double)logits[id] - (double)best.logprob - log_of_sum);
+}
+
+const fm_sampler_step *fm_sampler_steps(size_t index) {
+    static const fm_sampler_step steps[] = {
+#define FM_SAMPLER(name, help) {#name, help},
+#include "engine/samplers.def"
+#undef FM_SAMPLER
+    };
+    return index < FM_COUNT(steps) ? &steps[index] : NULL;
 }
