@@ -23,7 +23,9 @@ enum { FM_KV_LEAST_BLOCK = 8 };
  * scales are float32: V3's activations overflow half precision. */
 typedef enum fm_kv_type { FM_KV_F32, FM_KV_INT8, FM_KV_BF16 } fm_kv_type;
 
-/* How the cache lays out a position: the same for all sequences of a model. */
+/* How the cache lays out a position: the same for all sequences of a model. A page holds the rows of
+ * page_positions positions, layer by layer, and then its tail: what a sequence that begins behind the
+ * page must know beside the rows (the state after its last position, where an MTP module reads it). */
 typedef struct fm_kv_shape {
     fm_kv_type type;
     int64_t block;          /* INT8: elements of a scale; divides whatever is written or read alone */
@@ -31,7 +33,10 @@ typedef struct fm_kv_shape {
     int64_t n_layers;
     int64_t width;          /* elements of one position of one layer */
     size_t row_bytes;       /* of one position of one layer, see fm_kv_type */
-    size_t page_bytes;      /* n_layers * page_positions * row_bytes */
+    size_t tail_bytes;      /* of a page's tail; 0: none */
+    size_t page_bytes;      /* n_layers * page_positions * row_bytes + tail_bytes */
+    int64_t shift;          /* the row of position p lies in slot p + shift: 1 for an MTP module, whose
+                               row p needs token p + 1, so that a page is a matter of its tokens */
 } fm_kv_shape;
 
 static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t block) {
@@ -43,16 +48,24 @@ static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t blo
 /* Row of (layer, position) in the page that holds it. */
 static inline void *fm_kv_row(const fm_kv_shape *s, void *const *pages, int64_t layer,
                               int64_t position) {
-    char *page = pages[position / s->page_positions];
+    int64_t slot = position + s->shift;
+    char *page = pages[slot / s->page_positions];
     return page + ((size_t)layer * (size_t)s->page_positions +
-                   (size_t)(position % s->page_positions)) * s->row_bytes;
+                   (size_t)(slot % s->page_positions)) * s->row_bytes;
+}
+/* Positions from this one on whose rows lie in its page. */
+static inline int64_t fm_kv_run(const fm_kv_shape *s, int64_t position) {
+    return s->page_positions - (position + s->shift) % s->page_positions;
+}
+static inline void *fm_kv_tail(const fm_kv_shape *s, void *page) {
+    return (char *)page + (s->page_bytes - s->tail_bytes);
 }
 
 typedef struct fm_segment {
     int64_t row;         /* first row of the step */
     int64_t count;       /* rows */
     int64_t position;    /* of the first row in its sequence */
-    void *const *pages;  /* of the sequence; cover positions [0, position + count) */
+    void *const *pages;  /* of the sequence; cover slots [0, position + count + shift) */
 } fm_segment;
 
 typedef struct fm_step {

@@ -169,6 +169,7 @@ fm_status fm_model_kv_shape(const fm_model *m, fm_kv_type type, fm_kv_shape *out
     *out = (fm_kv_shape){.type = type, .block = block, .page_positions = 64, .width = width,
                          .row_bytes = fm_kv_row_bytes(type, width, block),
                          .n_layers = m->config.num_hidden_layers + (m->mtp ? 1 : 0)};
-    out->page_bytes = (size_t)out->n_layers * (size_t)out->page_positions * out->row_bytes;
+    if (m->mtp) out->tail_bytes = ((size_t)m->config.hidden_size * sizeof(float) + 63) & ~(size_t)63;
+    out->page_bytes = (size_t)out->n_layers * (size_t)out->page_positions * out->row_bytes + out->tail_bytes;
     return FM_OK;
 }

@@ -110,6 +110,7 @@ int64_t fm_model_rotary_dims(const fm_config *config);
 typedef struct fm_record_options {
     bool hidden;  /* keep "hidden.N": N = 0 the embedding, N = l + 1 after layer l; and "final" */
     bool experts; /* keep "routing.N" of every MoE layer N */
+    bool states;  /* keep "states" [rows, D]: the state after the last norm of every row */
 } fm_record_options;
 
 /* Kept values of a recorded plan: "logits" [outputs, V] and "final" [outputs, D], the state after
@@ -117,8 +118,8 @@ typedef struct fm_record_options {
 fm_status fm_model_record(const fm_model *model, const fm_record_options *options, fm_plan *plan,
                           fm_error *err);
 /* The MTP module over rows of (next token's id, main model's final state): "mtp.logits",
- * "mtp.hidden" (all rows), and routing as above. Its cache is a layer of its own: layer L of a
- * cache that has num_hidden_layers + 1. */
+ * "mtp.final" [outputs, D] after the module's norm, "mtp.hidden" if asked for (all rows), routing as
+ * above. Its cache is a layer of its own: layer L of a cache that has num_hidden_layers + 1. */
 fm_status fm_model_record_mtp(const fm_model *model, const fm_record_options *options,
                               fm_plan *plan, fm_error *err);
 /* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do

@@ -27,8 +27,15 @@ fm_status fm_model_record(const fm_model *m, const fm_record_options *options, f
         h = m->config.arch->block(&r, h, &m->layers[r.layer]);
         observe_hidden(&r, h, r.layer + 1);
     }
-    fm_value final = fm_rmsnorm(plan, fm_select_outputs(plan, h), &m->final_norm,
-                                m->config.rms_norm_eps);
+    double eps = m->config.rms_norm_eps;
+    fm_value final;
+    if (options->states) {
+        fm_value states = fm_rmsnorm(plan, h, &m->final_norm, eps);
+        fm_plan_keep(plan, states, "states");
+        final = fm_select_outputs(plan, states);
+    } else {
+        final = fm_rmsnorm(plan, fm_select_outputs(plan, h), &m->final_norm, eps);
+    }
     fm_plan_keep(plan, final, "final");
     fm_plan_keep(plan, fm_linear(plan, final, &m->head, NULL), "logits");
     return FM_OK;
@@ -50,8 +57,9 @@ fm_status fm_model_record_mtp(const fm_model *m, const fm_record_options *option
     fm_value h = fm_rmsnorm(plan, fm_hidden_input(plan, m->config.hidden_size), &w->hnorm, eps);
     fm_value x = fm_linear(plan, fm_concat(plan, e, h), &w->eh_proj, NULL);
     x = m->config.arch->block(&r, x, &w->layer);
-    fm_observe(plan, x, "mtp.hidden");
+    if (options->hidden) fm_observe(plan, x, "mtp.hidden");
     fm_value final = fm_rmsnorm(plan, fm_select_outputs(plan, x), &w->norm, eps);
+    fm_plan_keep(plan, final, "mtp.final");
     const fm_weight *head = fm_weight_present(&w->head) ? &w->head : &m->head;
     fm_plan_keep(plan, fm_linear(plan, final, head, NULL), "mtp.logits");
     return FM_OK;

@@ -113,23 +113,28 @@ const float *fm_cache_read(const fm_kernels *k, const fm_kv_shape *kv, void *con
     return buffer;
 }
 
-/* Calls are made per page; pages divide the block, so `at` advances through both together. */
+static int64_t run_of(const fm_cached *c, int64_t position, int64_t most) {
+    int64_t run = fm_kv_run(c->kv, position);
+    return run < most ? run : most;
+}
+
+/* Calls are made per page. Where they are cut does not matter to the sums: each goes on in order. */
 void fm_attention_cached(fm_attention *a, const fm_cached *c, const float *q, int64_t ldq) {
     a->started = false;
     for (int64_t block = 0; block < c->length; block += FM_ATTENTION_BLOCK) {
         int64_t count = c->length - block;
         if (count > FM_ATTENTION_BLOCK) count = FM_ATTENTION_BLOCK;
-        int64_t step = c->kv->page_positions, ld;
-        for (int64_t at = 0; at < count; at += step) {
-            int64_t n = count - at < step ? count - at : step;
+        int64_t ld;
+        for (int64_t at = 0, n; at < count; at += n) {
+            n = run_of(c, block + at, count - at);
             const float *keys = fm_cache_read(a->k, c->kv, c->pages, c->layer, block + at, n,
                                               c->key_offset, a->d_k, c->buffer, &ld);
             a->k->dots(q, a->n, ldq, keys, n, ld, a->d_k, a->scale, a->work + at,
                        FM_ATTENTION_BLOCK);
         }
         fm_attention_block_begin(a, count);
-        for (int64_t at = 0; at < count; at += step) {
-            int64_t n = count - at < step ? count - at : step;
+        for (int64_t at = 0, n; at < count; at += n) {
+            n = run_of(c, block + at, count - at);
             const float *values = fm_cache_read(a->k, c->kv, c->pages, c->layer, block + at, n,
                                                 c->value_offset, a->d_v, c->buffer, &ld);
             fm_attention_block_values(a, at, n, values, ld);

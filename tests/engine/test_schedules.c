@@ -1,11 +1,12 @@
-/* Random schedules: arrivals of prompts that begin alike, decoding, forks, truncations, cancellations,
- * ends, in steps over whoever is there, with a cache that is nearly too small; over every tiny
+/* Random schedules: arrivals of prompts that begin alike, decoding with and without drafts, forks,
+ * truncations, cancellations, ends, in steps over whoever is there, with a cache that is nearly too small; over every tiny
  * architecture, every cache type and several numbers of threads. After any step each sequence that
  * waits for nothing must hold, by memcmp, the logits of its own solo run in one chunk. */
 #include "support.h"
 
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "engine/observe.h"
 
 enum { MOST = 6, CONTEXT = 400 };
 
@@ -16,7 +17,7 @@ typedef struct world {
     fm_engine *engine, *solo;
     fm_sequence *live[MOST];
     uint64_t seed, draws;
-    int64_t vocabulary, checked, shared;
+    int64_t vocabulary, checked, shared, drafted, kept;
     const char *name;
 } world;
 
@@ -30,9 +31,9 @@ static world open_world(const char *name, fm_kv_type cache, int threads, uint64_
     assert_ok(fm_store_open(golden_path(name), &w.store, &err));
     assert_ok(fm_pool_new(threads, &w.pool, &err));
     assert_ok(fm_pool_new(1, &w.solo_pool, &err));
-    assert_ok(fm_model_bind(w.store, &(fm_model_options){.pack = true}, &w.model, &err));
+    assert_ok(fm_model_bind(w.store, &(fm_model_options){.pack = true, .mtp = true}, &w.model, &err));
     assert_ok(fm_model_load(w.model, w.pool, NULL, NULL, &err));
-    fm_engine_options options = {.rows = 48, .sequences = 4, .context = CONTEXT, .cache = cache,
+    fm_engine_options options = {.rows = 48, .sequences = 4, .outputs = 9, .context = CONTEXT, .cache = cache,
                                  .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w.pool,
                                  .share_prefixes = true};
     fm_kv_shape shape;
@@ -82,6 +83,69 @@ static void check_alone(world *w, fm_sequence *s) {
     w->checked++;
 }
 
+typedef struct guess {
+    world *w;
+    float *first; /* the module's logits for the token after the certain one */
+} guess;
+
+static int32_t draw_guess(void *context, const float *logits, int64_t ahead) {
+    guess *g = context;
+    if (ahead == 1) memcpy(g->first, logits, (size_t)g->w->vocabulary * 4);
+    return (int32_t)draw(g->w, g->w->vocabulary);
+}
+
+/* The module's row for this sequence and one more token, whatever pages its past lies in, is that of a
+ * prefill from nothing. */
+static void check_draft(world *w, fm_sequence *s, const guess *g, int32_t next) {
+    fm_error err;
+    fm_observation seen;
+    int64_t n;
+    const int32_t *tokens = fm_sequence_tokens(s, &n);
+    int32_t ids[CONTEXT + 1];
+    memcpy(ids, tokens, (size_t)n * sizeof *ids);
+    ids[n] = next;
+    fm_observe_options options = {.cache = fm_engine_options_of(w->engine)->cache, .mtp = true,
+                                  .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w->solo_pool};
+    assert_ok(fm_observe_prefill(w->model, ids, n + 1, &options, &seen, &err));
+    const fm_observed *logits = fm_observation_find(&seen, "mtp.logits");
+    const float *row = (const float *)logits->data + (n - 1) * w->vocabulary;
+    if (memcmp(g->first, row, (size_t)w->vocabulary * 4) != 0)
+        fail_msg("%s, seed %llu: after %lld tokens the draft is another than from nothing", w->name,
+                 (unsigned long long)w->seed, (long long)n);
+    fm_observation_clear(&seen);
+    w->drafted++;
+}
+
+/* A token and guesses behind it in one go, of which a random number turn out right: the logits of every
+ * row kept are those of the sequence alone. */
+static void speculate(world *w, fm_sequence *s) {
+    fm_error err;
+    int64_t n, want = draw(w, 9);
+    fm_sequence_tokens(s, &n);
+    if (n < 1 || n + 1 + want > CONTEXT) return;
+    fm_draft d = {.sequence = s, .want = want, .draw = draw_guess};
+    guess g = {w, malloc((size_t)w->vocabulary * 4)};
+    d.context = &g;
+    d.ids[0] = (int32_t)draw(w, w->vocabulary);
+    if (fm_engine_has_mtp(w->engine) && want > 0) {
+        assert_ok(fm_engine_draft(w->engine, &d, 1, &err));
+        if (d.want > 0 && draw(w, 4) == 0) check_draft(w, s, &g, d.ids[0]);
+    } else {
+        for (int64_t i = 1; i <= want; i++) d.ids[i] = (int32_t)draw(w, w->vocabulary);
+    }
+    free(g.first);
+    assert_ok(fm_sequence_queue_scored(s, d.ids, 1 + d.want, &err));
+}
+
+/* Drafts that have been computed: some prove right. */
+static void decide(world *w, fm_sequence *s) {
+    int64_t rows = fm_sequence_rows(s);
+    if (rows < 2) return;
+    fm_sequence_keep_rows(s, 1 + draw(w, rows));
+    assert_non_null(fm_sequence_logits(s));
+    w->kept++;
+}
+
 /* One random event on sequence i. */
 static void happen(world *w, int i) {
     fm_error err;
@@ -94,8 +158,11 @@ static void happen(world *w, int i) {
         assert_ok(fm_sequence_queue(*s, ids, make_prompt(w, ids), &err));
         return;
     }
+    decide(w, *s);
     fm_sequence_tokens(*s, &n);
-    if (event < 55) { /* decode: a token, if it waits for nothing */
+    if (event < 20 && fm_sequence_logits(*s)) {
+        speculate(w, *s);
+    } else if (event < 55) { /* decode: a token, if it waits for nothing */
         int32_t id = (int32_t)draw(w, w->vocabulary);
         if (!fm_sequence_logits(*s)) return;
         if (n + 1 > CONTEXT) {
@@ -108,6 +175,7 @@ static void happen(world *w, int i) {
         int64_t more = 1 + draw(w, 30);
         for (int64_t k = 0; k < more; k++) ids[k] = (int32_t)draw(w, w->vocabulary);
         fm_sequence_tokens(*s, &n);
+        n += fm_sequence_waiting(*s);
         if (n + more <= CONTEXT) assert_ok(fm_sequence_queue(*s, ids, more, &err));
     } else if (event < 68) { /* a fork into a free place */
         for (int k = 0; k < MOST; k++)
@@ -154,7 +222,8 @@ static void every_row_is_that_of_its_solo_run(void **state) {
                                  1000 + i * 3 + variant);
             run_schedule(&w, steps);
             assert_true(w.checked > steps / 8);
-            if (!sanitized()) assert_true(w.shared > 0);
+            if (!sanitized()) assert_true(w.shared > 0 && w.kept > steps / 8);
+            if (!sanitized() && fm_engine_has_mtp(w.engine)) assert_true(w.drafted > 0);
             close_world(&w);
         }
     }

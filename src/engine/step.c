@@ -1,0 +1,115 @@
+/* step.c: one step: which waiting rows go in, and what comes out for whom. */
+#include "engine/sequence.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+/* A step that carries decoding rows is to take at most this long: four words a second stay readable
+ * while a neighbour's prompt is being read. */
+static const double STEP_SECONDS = 0.25;
+
+/* So few waiting tokens count as decoding: the next token, and a draft of some more behind it. */
+enum { DECODING_ROWS = 1 + FM_DRAFT_MAX };
+
+typedef fm_draft_step draft;
+
+static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The next waiting tokens of a sequence, `count` of them or as many as there are places for logits. */
+static fm_status add_segment(fm_engine *e, draft *d, fm_sequence *s, int64_t count, fm_error *err) {
+    int64_t plain = s->waiting - s->scored; /* waiting tokens without logits, in front */
+    int64_t outputs = at_most(count > plain ? count - plain : 0, e->options.outputs - d->outputs);
+    count = at_most(count, plain + outputs);
+    if (count == 0) return FM_OK;
+    FM_TRY(fm_sequence_reserve(s, count, err));
+    e->runners[d->segments] = s;
+    e->segments[d->segments++] = (fm_segment){.row = d->rows, .count = count, .position = s->n,
+                                              .pages = s->pages.table};
+    memcpy(e->ids + d->rows, s->tokens + s->n, (size_t)count * sizeof *e->ids);
+    d->rows += count;
+    for (int64_t i = outputs; i > 0; i--) e->output_rows[d->outputs++] = (int32_t)(d->rows - i);
+    return FM_OK;
+}
+
+/* Rows that prompts may fill. */
+static int64_t prompt_rows(const fm_engine *e, const draft *d) {
+    int64_t left = e->options.rows - d->rows;
+    if (d->decoding == 0 || e->seconds_per_row <= 0) return left;
+    double affordable = STEP_SECONDS / e->seconds_per_row - (double)d->rows;
+    return affordable < 1 ? at_most(1, left) /* a prompt always gets on */
+                          : affordable > (double)left ? left : (int64_t)affordable;
+}
+
+static fm_status compose(fm_engine *e, draft *d, fm_sequence *const *list, int64_t n, bool apart,
+                         fm_error *err) {
+    const fm_engine_options *o = &e->options;
+    for (int prompts = 0; prompts < 2; prompts++) {
+        int64_t left = prompts ? prompt_rows(e, d) : o->rows;
+        for (int64_t i = 0; i < n && d->segments < o->sequences && left > 0; i++) {
+            fm_sequence *s = list[i];
+            if (s->waiting == 0 || (s->waiting > DECODING_ROWS) != prompts) continue;
+            int64_t before = d->rows;
+            s->failed = add_segment(e, d, s, at_most(s->waiting, left), apart ? &s->failure : err);
+            if (s->failed != FM_OK && !apart) return s->failed;
+            left -= d->rows - before;
+            if (!prompts) d->decoding += d->rows - before;
+        }
+    }
+    return FM_OK;
+}
+
+/* Copies out what belongs to each sequence and moves its tokens from waiting to computed. */
+static void settle(fm_engine *e, const draft *d) {
+    size_t v = (size_t)e->model->config.vocab_size, h = (size_t)e->model->config.hidden_size;
+    int64_t output = 0;
+    for (int64_t i = 0; i < d->segments; i++) {
+        fm_sequence *s = e->runners[i];
+        int64_t end = e->segments[i].row + e->segments[i].count;
+        s->n += e->segments[i].count;
+        s->waiting -= e->segments[i].count;
+        if (s->begins) s->rows = 0;
+        s->begins = false;
+        for (; output < d->outputs && e->output_rows[output] < end; output++, s->rows++) {
+            memcpy(s->logits + (size_t)s->rows * v,
+                   fm_plan_floats(e->plan, e->logits) + (size_t)output * v, v * sizeof(float));
+            memcpy(s->hidden + (size_t)s->rows * h,
+                   fm_plan_floats(e->plan, e->final) + (size_t)output * h, h * sizeof(float));
+        }
+        if (s->scored > s->waiting) s->scored = s->waiting;
+        if (s->rows > 0) s->logits_at = s->n;
+        /* Of a draft only the first token is certain: the tree waits for the others. */
+        fm_sequence_offer(s, s->rows > 1 ? s->n - s->rows + 1 : s->n);
+    }
+}
+
+static void smooth(double *average, double now) {
+    *average = *average > 0 ? 0.75 * *average + 0.25 * now : now;
+}
+
+/* What a row of a prompt costs, and a step of almost nothing. */
+static void learn_speed(fm_engine *e, const draft *d, double seconds) {
+    if (d->rows >= 8) smooth(&e->seconds_per_row, seconds / (double)d->rows);
+    if (d->rows == 1) smooth(&e->seconds_per_step, seconds);
+}
+
+fm_status fm_engine_run_step(fm_engine *e, fm_sequence *const *list, int64_t n, bool apart,
+                             fm_step_report *report, fm_error *err) {
+    draft d = {0};
+    FM_TRY(compose(e, &d, list, n, apart, err));
+    if (d.rows == 0) return FM_OK;
+    fm_step step = {.n_rows = d.rows, .ids = e->ids, .n_segments = (int)d.segments,
+                    .segments = e->segments, .n_outputs = d.outputs,
+                    .output_rows = e->output_rows, .kv = &e->kv};
+    pthread_mutex_unlock(&e->lock);
+    double start = fm_clock_seconds();
+    fm_status status = fm_plan_run(e->plan, &step, err);
+    if (status == FM_OK && e->mtp.plan) status = fm_mtp_follow(e, &d, err);
+    double seconds = fm_clock_seconds() - start;
+    pthread_mutex_lock(&e->lock);
+    FM_TRY(status);
+    settle(e, &d);
+    learn_speed(e, &d, seconds);
+    *report = (fm_step_report){.rows = d.rows, .sequences = d.segments, .seconds = seconds};
+    return FM_OK;
+}
