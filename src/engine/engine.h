@@ -87,7 +87,8 @@ fm_status fm_sequence_queue(fm_sequence *s, const int32_t *ids, int64_t n, fm_er
  * that is scored. They take n * (V + D) floats in the sequence, and as many steps as the engine's
  * `outputs` need. */
 fm_status fm_sequence_queue_scored(fm_sequence *s, const int32_t *ids, int64_t n, fm_error *err);
-/* Forgets tokens that wait: a prompt is given up between steps. */
+/* Forgets tokens that wait: a prompt is given up between steps. (After fm_sequence_truncate one may
+ * go on waiting, see there.) */
 void fm_sequence_cancel(fm_sequence *s);
 int64_t fm_sequence_waiting(const fm_sequence *s);
 /* Forgets all but the first n tokens, and what waits. The logits are gone until the next step. With an

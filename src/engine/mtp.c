@@ -46,11 +46,12 @@ void fm_mtp_free(fm_engine *e) {
 
 /* ---- keeping up ------------------------------------------------------------------------------------*/
 
-/* Adds the rows of one segment of the main step; the very first token of a sequence has none. */
+/* Adds the rows of one segment of the main step. The very first token of a sequence has none; a token
+ * that is computed again has its own from before. */
 static void follow_segment(fm_engine *e, fm_step *step, const fm_sequence *s, const fm_segment *g) {
     fm_mtp *m = &e->mtp;
     const float *states = fm_plan_floats(e->plan, e->states) + (size_t)g->row * width(e);
-    int64_t first = g->position == 0, count = g->count - first;
+    int64_t first = g->position == 0 || s->redo, count = g->count - first;
     if (count == 0) return;
     m->segments[step->n_segments++] = (fm_segment){
         .row = step->n_rows, .count = count, .position = g->position + first - 1, .pages = g->pages};

@@ -149,7 +149,7 @@ fm_status fm_sequence_fork(const fm_sequence *s, fm_sequence **out, fm_error *er
     fm_sequence *f;
     *out = NULL;
     FM_TRY(fm_sequence_new(e, &f, err));
-    fm_status status = reserve_tokens(f, s->n, err);
+    fm_status status = reserve_tokens(f, s->n + 1, err);
     pthread_mutex_lock(&e->lock);
     if (status == FM_OK) status = fm_pages_fork(&s->pages, &f->pages, err);
     pthread_mutex_unlock(&e->lock);
@@ -157,7 +157,7 @@ fm_status fm_sequence_fork(const fm_sequence *s, fm_sequence **out, fm_error *er
         fm_sequence_free(f);
         return status;
     }
-    if (s->n) memcpy(f->tokens, s->tokens, (size_t)s->n * sizeof *s->tokens);
+    if (s->n) memcpy(f->tokens, s->tokens, (size_t)(s->n + s->redo) * sizeof *s->tokens);
     if (s->rows > 0) { /* the last row will do */
         size_t last = (size_t)s->rows - 1;
         memcpy(f->logits, s->logits + last * vocabulary(s), vocabulary(s) * sizeof(float));
@@ -165,6 +165,8 @@ fm_status fm_sequence_fork(const fm_sequence *s, fm_sequence **out, fm_error *er
         f->rows = 1;
     }
     if (s->state) memcpy(f->state, s->state, width(s) * sizeof(float));
+    f->redo = s->redo;
+    f->waiting = f->scored = s->redo;
     f->n = s->n;
     f->node = s->node;
     f->node_pages = s->node_pages;
@@ -215,7 +217,7 @@ fm_status fm_sequence_queue_scored(fm_sequence *s, const int32_t *ids, int64_t n
 }
 
 void fm_sequence_cancel(fm_sequence *s) {
-    s->waiting = s->scored = 0;
+    s->waiting = s->scored = s->redo;
     s->begins = false;
 }
 int64_t fm_sequence_waiting(const fm_sequence *s) { return s->waiting; }
@@ -239,17 +241,17 @@ static void cut(fm_sequence *s, int64_t n) {
 }
 
 void fm_sequence_truncate(fm_sequence *s, int64_t n) {
+    int64_t page = s->engine->kv.page_positions;
     fm_sequence_cancel(s);
     if (n < 0) n = 0;
-    if (n >= s->n) return;
+    if (n >= s->n + s->redo) return;
+    bool inside = s->state && n % page != 0; /* nobody kept the state after token n - 1 */
     s->rows = 0;
     s->logits_at = -1;
-    bool inside = s->state && n % s->engine->kv.page_positions != 0;
+    s->waiting = s->scored = inside;
     cut(s, inside ? n - 1 : n);
-    if (inside) /* nobody kept the state after token n - 1: it is computed again */
-        s->waiting = s->scored = 1;
-    else
-        state_from_tail(s);
+    s->redo = s->n % page != 0 && inside;
+    if (!s->redo) state_from_tail(s);
 }
 
 void fm_sequence_keep_rows(fm_sequence *s, int64_t rows) {

@@ -64,6 +64,8 @@ struct fm_sequence {
     int64_t rows, row_capacity;
     int64_t logits_at;       /* tokens computed when the last row was: rows count while that is n */
     float *state;            /* [D] MTP: the main model's state after token n - 1; NULL without */
+    bool redo;               /* that state is not known; the first waiting token was computed before,
+                                and its MTP row stands */
 
     fm_sequence *next;       /* in the company */
     bool took_part;          /* in the step that just ended */

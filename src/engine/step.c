@@ -69,7 +69,7 @@ static void settle(fm_engine *e, const draft *d) {
         s->n += e->segments[i].count;
         s->waiting -= e->segments[i].count;
         if (s->begins) s->rows = 0;
-        s->begins = false;
+        s->begins = s->redo = false;
         for (; output < d->outputs && e->output_rows[output] < end; output++, s->rows++) {
             memcpy(s->logits + (size_t)s->rows * v,
                    fm_plan_floats(e->plan, e->logits) + (size_t)output * v, v * sizeof(float));

@@ -1,7 +1,7 @@
 /* Random schedules: arrivals of prompts that begin alike, decoding with and without drafts, forks,
- * truncations, cancellations, ends, in steps over whoever is there, with a cache that is nearly too small; over every tiny
- * architecture, every cache type and several numbers of threads. After any step each sequence that
- * waits for nothing must hold, by memcmp, the logits of its own solo run in one chunk. */
+ * truncations, cancellations, ends, in steps over whoever is there, with a cache that is nearly too small;
+ * over every tiny architecture, every cache type and several numbers of threads. After any step a sequence
+ * that waits for nothing must hold, by memcmp, the logits of its own solo run in one chunk. */
 #include "support.h"
 
 #include "base/rng.h"
