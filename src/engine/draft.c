@@ -1,0 +1,53 @@
+#include "engine/draft.h"
+
+/* Ends longer than this are as good as any; shorter than two they are chance. */
+enum { LONGEST = 8, SHORTEST = 2 };
+
+/* Length of the common end of tokens[0..a) and tokens[0..b). */
+static int64_t common_end(const int32_t *tokens, int64_t a, int64_t b) {
+    int64_t n = 0;
+    while (n < LONGEST && n < a && n < b && tokens[a - 1 - n] == tokens[b - 1 - n]) n++;
+    return n;
+}
+
+int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int64_t most, int32_t *out) {
+    int64_t best = SHORTEST - 1, from = -1, count = 0;
+    for (int64_t end = n - 1; end >= SHORTEST && best < LONGEST; end--) {
+        if (tokens[end - 1] != tokens[n - 1]) continue;
+        int64_t length = common_end(tokens, end, n);
+        if (length <= best) continue;
+        best = length;
+        from = end;
+    }
+    /* Where the copy runs into its own beginning, it goes on round. */
+    for (; from >= 0 && count < most; count++)
+        out[count] = from + count < n ? tokens[from + count] : out[from + count - n];
+    return count;
+}
+
+/* A guess is a coin with the newest tosses weighing most; at first each toss weighs the same. */
+static const double FIRST_SHARE = 0.7, NEWEST_WEIGHT = 0.06;
+enum { TRY_AGAIN = 24 };
+
+static double share(const fm_draft_pace *p) { return p->trials ? p->right : FIRST_SHARE; }
+
+int64_t fm_draft_length(fm_draft_pace *p, double cost, int64_t most) {
+    int64_t length = 0;
+    double chance = share(p);
+    for (double all = chance; length < most && all > cost; all *= chance) length++;
+    if (length == 0 && most > 0 && ++p->idle >= TRY_AGAIN) length = 1;
+    if (length > 0) p->idle = 0;
+    return length;
+}
+
+static void toss(fm_draft_pace *p, double right) {
+    double weight = 1.0 / (double)(p->trials + 2);
+    if (weight < NEWEST_WEIGHT) weight = NEWEST_WEIGHT;
+    p->right = share(p) + weight * (right - share(p));
+    p->trials++;
+}
+
+void fm_draft_learn(fm_draft_pace *p, int64_t guessed, int64_t right) {
+    for (int64_t i = 0; i < right; i++) toss(p, 1);
+    if (right < guessed) toss(p, 0);
+}

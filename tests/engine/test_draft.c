@@ -1,0 +1,68 @@
+/* Guesses: repeats are found as a plain search finds them, and their number follows how often they are
+ * right. */
+#include "support.h"
+
+#include "base/rng.h"
+#include "engine/draft.h"
+
+static uint64_t draws;
+static int64_t draw(int64_t n) { return (int64_t)(fm_rng_uniform(3, 0, draws++) * (double)n); }
+
+/* The definition: the longest end (2 to 8 tokens) that occurs earlier, the latest such place. */
+static int64_t plain_search(const int32_t *t, int64_t n) {
+    for (int64_t length = 8; length >= 2; length--)
+        for (int64_t end = n - 1; end >= length; end--)
+            if (memcmp(t + end - length, t + n - length, (size_t)length * sizeof *t) == 0) return end;
+    return -1;
+}
+
+static void the_longest_and_latest_repeat_is_continued(void **state) {
+    (void)state;
+    int32_t t[200], out[15];
+    int found = 0;
+    for (int round = 0; round < 4000; round++) {
+        int64_t n = draw(200), alphabet = 2 + draw(20), most = draw(16);
+        for (int64_t i = 0; i < n; i++) t[i] = (int32_t)draw(alphabet);
+        int64_t from = plain_search(t, n), got = fm_draft_repeat(t, n, most, out);
+        assert_int_equal(got, from < 0 ? 0 : most);
+        for (int64_t i = 0; i < got; i++) {
+            int64_t at = from + i;
+            while (at >= n) at -= n - from; /* what is copied is copied again */
+            assert_int_equal(out[i], t[at]);
+        }
+        found += got > 0;
+    }
+    assert_true(found > 1000);
+}
+
+static void nothing_is_guessed_where_nothing_repeats(void **state) {
+    (void)state;
+    int32_t t[] = {1, 2, 3, 4, 5, 4}, out[4];
+    for (int64_t n = 0; n <= 6; n++) assert_int_equal(fm_draft_repeat(t, n, 4, out), 0);
+}
+
+static void right_guesses_lengthen_and_wrong_ones_end_them(void **state) {
+    (void)state;
+    fm_draft_pace p = {0};
+    assert_in_range(fm_draft_length(&p, 0.3, 15), 1, 5);
+    for (int i = 0; i < 40; i++) fm_draft_learn(&p, 4, 4);
+    assert_int_equal(fm_draft_length(&p, 0.3, 15), 15);
+    for (int i = 0; i < 40; i++) fm_draft_learn(&p, 4, 0);
+    int tried = 0;
+    for (int i = 0; i < 100; i++) tried += fm_draft_length(&p, 0.3, 15) > 0;
+    assert_in_range(tried, 3, 5); /* now and then, in case things have changed */
+    for (int i = 0; i < 60; i++) fm_draft_learn(&p, 1, 1);
+    assert_true(fm_draft_length(&p, 0.3, 15) > 5);
+    assert_int_equal(fm_draft_length(&p, 0.3, 0), 0);
+    fm_draft_pace cheap = {0}, dear = {0};
+    assert_true(fm_draft_length(&cheap, 0.1, 15) > fm_draft_length(&dear, 0.6, 15));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_longest_and_latest_repeat_is_continued),
+        cmocka_unit_test(nothing_is_guessed_where_nothing_repeats),
+        cmocka_unit_test(right_guesses_lengthen_and_wrong_ones_end_them),
+    };
+    return cmocka_run_group_tests_name("draft", tests, NULL, NULL);
+}
