@@ -63,7 +63,7 @@ FATHOM_API void fathom_free(void *memory);
 
 typedef enum fathom_arith {
     FATHOM_EXACT, /* a row's bits depend on its tokens and the weights alone */
-    FATHOM_FAST,  /* MLA keys and values are materialised: other rounding, faster long prompts */
+    FATHOM_FAST,  /* long prompts of MLA models materialise keys and values: other rounding */
 } fathom_arith;
 
 /* How keys and values are kept. They are read as rounded to it by every row, so exact arithmetic is

@@ -94,7 +94,8 @@ static fm_status run_plan(prefill *p, record_fn record, int64_t n, const int32_t
     fm_plan_options options = {.rows = n, .outputs = n, .kernels = o->kernels, .pool = o->pool,
                                .routed = p->model->gate.per_token};
     fm_record_options what = {.hidden = o->hidden || hidden, .experts = o->experts};
-    fm_segment segment = {.count = n, .pages = p->pages.table};
+    bool fast = p->model->options.arith == FM_FAST; /* then every row, for comparisons */
+    fm_segment segment = {.count = n, .pages = p->pages.table, .fast_to = fast ? n : 0};
     fm_step step = {.n_rows = n, .ids = ids, .n_segments = 1, .segments = &segment, .n_outputs = n,
                     .output_rows = p->rows, .kv = &p->kv, .hidden = hidden};
     fm_plan *plan = NULL;

@@ -194,11 +194,22 @@ static fm_status check(const fm_sequence *s, const int32_t *ids, int64_t n, fm_e
     return FM_OK;
 }
 
+/* Which of the tokens queued now are computed the fast way: those of whole blocks of positions. So it
+ * depends on how a text was queued, but on no chunks, neighbours, threads or shared pages. */
+static void choose_fast(fm_sequence *s, int64_t begin, int64_t end) {
+    s->fast_from = s->fast_to = 0;
+    if (s->engine->model->options.arith != FM_FAST) return;
+    int64_t block = FM_ATTENTION_BLOCK;
+    s->fast_from = (begin + block - 1) / block * block;
+    s->fast_to = end / block * block;
+}
+
 static fm_status queue(fm_sequence *s, const int32_t *ids, int64_t n, int64_t scored, fm_error *err) {
     FM_TRY(check(s, ids, n, err));
     FM_TRY(reserve_tokens(s, s->n + s->waiting + n, err));
     FM_TRY(reserve_rows(s, scored, err));
     memcpy(s->tokens + s->n + s->waiting, ids, (size_t)n * sizeof *ids);
+    choose_fast(s, s->n + s->waiting, s->n + s->waiting + n);
     s->waiting += n;
     s->scored = scored;
     s->begins = true;

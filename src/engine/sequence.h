@@ -55,6 +55,7 @@ struct fm_sequence {
     int32_t *tokens;         /* computed ones, then those that wait */
     int64_t n, waiting, capacity;
     int64_t scored;          /* so many of the waiting tokens, the last ones, get logits */
+    int64_t fast_from, fast_to; /* positions whose rows are computed the fast way (step.h) */
     bool begins;             /* none of what was queued last has been computed: rows are of before */
     fm_pages pages;
     int64_t node, node_pages; /* place in the tree of prefixes: the node of the first node_pages

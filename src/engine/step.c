@@ -25,7 +25,8 @@ static fm_status add_segment(fm_engine *e, draft *d, fm_sequence *s, int64_t cou
     FM_TRY(fm_sequence_reserve(s, count, err));
     e->runners[d->segments] = s;
     e->segments[d->segments++] = (fm_segment){.row = d->rows, .count = count, .position = s->n,
-                                              .pages = s->pages.table};
+                                              .pages = s->pages.table,
+                                              .fast_from = s->fast_from, .fast_to = s->fast_to};
     memcpy(e->ids + d->rows, s->tokens + s->n, (size_t)count * sizeof *e->ids);
     d->rows += count;
     for (int64_t i = outputs; i > 0; i--) e->output_rows[d->outputs++] = (int32_t)(d->rows - i);

@@ -66,7 +66,13 @@ typedef struct fm_segment {
     int64_t count;       /* rows */
     int64_t position;    /* of the first row in its sequence */
     void *const *pages;  /* of the sequence; cover slots [0, position + count + shift) */
+    int64_t fast_from, fast_to; /* positions whose rows a plan in fast arithmetic computes from
+                                   materialised keys and values: whole blocks, or none */
 } fm_segment;
+
+static inline bool fm_segment_is_fast(const fm_segment *s, int64_t position) {
+    return position >= s->fast_from && position < s->fast_to;
+}
 
 typedef struct fm_step {
     int64_t n_rows;

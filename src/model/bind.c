@@ -77,6 +77,21 @@ fm_status fm_bind_vector(fm_binder *b, fm_role role, int64_t n, bool required, f
 
 /* ---- attention ---------------------------------------------------------------------------------- */
 
+/* W_UK as it is, for keys that are made from latents: the same parameters a second time. */
+static fm_status bind_keys_again(fm_binder *b, fm_mla_weights *w, const fm_store_entry *fused,
+                                 const fm_store_entry *k_b) {
+    const fm_config *c = &b->model->config;
+    int64_t heads = c->num_attention_heads, r = c->kv_lora_rank;
+    int64_t dn = c->qk_nope_head_dim, dv = c->v_head_dim;
+    uint64_t parameters = b->model->parameters;
+    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uk));
+    for (int64_t h = 0; h < heads; h++)
+        FM_TRY(fused ? fm_bind_slice(b, fused, h * (dn + dv), dn, r, false, &w->uk[h])
+                     : fm_bind_slice(b, k_b, h * r, r, dn, true, &w->uk[h]));
+    b->model->parameters = parameters;
+    return FM_OK;
+}
+
 /* The up-projections of the latent, per head, from whichever layout the file has: kv_b with each
  * head's dn rows of W_UK and dv rows of W_UV (Hugging Face, older GGUF), or k_b holding W_UK
  * transposed and v_b (newer GGUF). Where a file has all three, kv_b is the one that was not derived. */
@@ -84,9 +99,7 @@ static fm_status bind_up_projections(fm_binder *b, fm_mla_weights *w) {
     const fm_config *c = &b->model->config;
     int64_t heads = c->num_attention_heads, r = c->kv_lora_rank;
     int64_t dn = c->qk_nope_head_dim, dv = c->v_head_dim;
-    bool absorbed = b->model->options.arith == FM_EXACT;
-    fm_weight **keys = absorbed ? &w->uk_t : &w->uk;
-    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)keys));
+    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uk_t));
     FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uv));
     const fm_store_entry *fused = fm_bind_find(b, FM_ROLE_KV_B, 0);
     const fm_store_entry *k_b = fm_bind_find(b, FM_ROLE_K_B, 0);
@@ -99,14 +112,14 @@ static fm_status bind_up_projections(fm_binder *b, fm_mla_weights *w) {
     if (!fused && fm_tensor_rows(&v_b->tensor) != heads * dv) return bad_shape(b, v_b, heads * dv, r);
     for (int64_t h = 0; h < heads; h++) {
         if (fused) {
-            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv), dn, r, absorbed, &(*keys)[h]));
+            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv), dn, r, true, &w->uk_t[h]));
             FM_TRY(fm_bind_slice(b, fused, h * (dn + dv) + dn, dv, r, false, &w->uv[h]));
         } else {
-            FM_TRY(fm_bind_slice(b, k_b, h * r, r, dn, !absorbed, &(*keys)[h]));
+            FM_TRY(fm_bind_slice(b, k_b, h * r, r, dn, false, &w->uk_t[h]));
             FM_TRY(fm_bind_slice(b, v_b, h * dv, dv, r, false, &w->uv[h]));
         }
     }
-    return FM_OK;
+    return b->model->options.arith == FM_FAST ? bind_keys_again(b, w, fused, k_b) : FM_OK;
 }
 
 static fm_status bind_mla(fm_binder *b, fm_mla_weights *w) {

@@ -31,7 +31,7 @@ typedef struct fm_mla_weights {
     fm_weight q_a, q_a_norm, q_b;     /* [rq, D], [rq], [H*(dn+dr), rq] otherwise */
     fm_weight kv_a, kv_a_norm;        /* [r+dr, D], [r] */
     fm_weight *uk_t;                  /* H of [r, dn]: W_UK transposed (absorbed form) */
-    fm_weight *uk;                    /* H of [dn, r] (naive form) */
+    fm_weight *uk;                    /* H of [dn, r] (naive form); NULL in exact arithmetic */
     fm_weight *uv;                    /* H of [dv, r] */
 } fm_mla_weights;
 
@@ -66,7 +66,7 @@ typedef struct fm_mtp_weights {
 typedef enum fm_arith { FM_EXACT, FM_FAST } fm_arith;
 
 typedef struct fm_model_options {
-    fm_arith arith;  /* which form of MLA the weights are prepared for */
+    fm_arith arith;  /* fast: weights for both forms of MLA */
     bool pack;       /* false: use the file's rows in place */
     bool mtp;        /* bind the multi-token-prediction module, if there is one */
 } fm_model_options;

@@ -2,7 +2,8 @@
  *   s_h(j) = scale (qa_h . c(j) + q_r,h . k_r(j)),  u_h = sum_j softmax_j(s_h) c(j),  j <= position
  * qa [T, H*r] = W_UK^T q_nope, q [T, H*(dn+dr)] with its last dr columns per head rotated,
  * latent [T, r+dr] = (c normalised, k_r rotated): the cached row. u [T, H*r]; W_UV u is the output.
- * All heads read the same row: attention with one key and value head. */
+ * All heads read the same row: attention with one key and value head. Rows that a segment has as fast are
+ * left out, their u is 0: mla_naive computes them. */
 #include "op/attention.h"
 #include "op/op.h"
 #include "op/op_private.h"
@@ -42,13 +43,17 @@ static void attend_heads(void *context, int64_t begin, int64_t end, int worker) 
     for (int64_t i = begin; i < end; i++) {
         int64_t t = i / head_groups(p), first = i % head_groups(p) * HEADS;
         int64_t n = p->n_heads - first < HEADS ? p->n_heads - first : HEADS;
+        const fm_segment *s = fm_step_segment(j->run->step, t);
+        if (fm_segment_is_fast(s, s->position + t - s->row)) {
+            memset(j->u + (t * p->n_heads + first) * r, 0, (size_t)(n * r) * sizeof(float));
+            continue;
+        }
         for (int64_t h = 0; h < n; h++) {
             int64_t head = t * p->n_heads + first + h;
             memcpy(query + h * (r + dr), j->qa + head * r, (size_t)r * sizeof(float));
             memcpy(query + h * (r + dr) + r, j->q + head * dq + p->nope_dim,
                    (size_t)dr * sizeof(float));
         }
-        const fm_segment *s = fm_step_segment(j->run->step, t);
         fm_attention a = {.k = j->run->kernels, .n = n, .d_k = r + dr, .d_v = r,
                           .scale = (float)p->scale, .out = j->u + (t * p->n_heads + first) * r,
                           .ldo = r, .work = work};

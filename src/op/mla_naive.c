@@ -4,7 +4,9 @@
  * q [T, H*(dn+dr)] with its last dr columns per head rotated, latent [T, r+dr], o [T, H*dv].
  * Cheaper than the absorbed form for long prompts: d_k + d_v products per pair instead of 2r + dr,
  * once a block of keys has been made for all the rows that read it. One unit of work is one head of
- * one segment: it makes a block's keys and values and lets every row of the segment read them. */
+ * one segment: it makes a block's keys and values and lets every row of the segment read them.
+ * Alone it computes every row. Over the absorbed form's o, whose latents are in the cache already, it
+ * computes the rows that a segment has as fast and leaves the others as they are. */
 #include "op/attention.h"
 #include "op/op.h"
 #include "op/op_private.h"
@@ -14,6 +16,7 @@
 typedef struct params {
     fm_mla_shape shape;
     const fm_weight *uk, *uv;
+    bool over; /* the absorbed form's o */
 } params;
 
 typedef struct job {
@@ -102,13 +105,17 @@ static void heads(void *context, int64_t begin, int64_t end, int worker) {
     map_scratch(j->run->plan, j->p, fm_plan_scratch(j->run->plan, worker), &m);
     for (int64_t i = begin; i < end; i++) {
         const fm_segment *s = &j->run->step->segments[i / j->p->shape.n_heads];
-        int64_t h = i % j->p->shape.n_heads, last = s->position + s->count;
+        int64_t h = i % j->p->shape.n_heads, from = s->position, last = s->position + s->count;
+        if (j->p->over) {
+            if (from < s->fast_from) from = s->fast_from;
+            if (last > s->fast_to) last = s->fast_to;
+            if (from >= last) continue;
+        }
         for (int64_t block = 0; block < last; block += FM_ATTENTION_BLOCK) {
             int64_t count = last - block < FM_ATTENTION_BLOCK ? last - block : FM_ATTENTION_BLOCK;
             make_block(j, s, h, block, count, &m);
-            int64_t first = block - s->position > 0 ? block - s->position : 0;
-            for (int64_t t = s->row + first; t < s->row + s->count; t++)
-                attend_block(j, s, h, t, block, &m);
+            for (int64_t p = block > from ? block : from; p < last; p++)
+                attend_block(j, s, h, s->row + p - s->position, block, &m);
         }
     }
 }
@@ -116,7 +123,7 @@ static void heads(void *context, int64_t begin, int64_t end, int worker) {
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     job j = {run, p, fm_input(run, node, 0), fm_input(run, node, 1), fm_output(run, node, 0)};
-    fm_pool_for(run->pool, run->step->n_rows, 16, write_rows, &j);
+    if (!p->over) fm_pool_for(run->pool, run->step->n_rows, 16, write_rows, &j);
     fm_pool_for(run->pool, run->step->n_segments * p->shape.n_heads, 1, heads, &j);
     return FM_OK;
 }
@@ -133,6 +140,14 @@ fm_value fm_mla_naive(fm_plan *p, fm_value q, fm_value latent, const fm_weight *
     fm_value y = fm_plan_value(
         p, FM_ROWS_TOKENS, (size_t)(shape->n_heads * shape->v_dim) * sizeof(float), 0);
     fm_plan_node(p, &fm_op_mla_naive, FM_VALUES(q, latent), FM_VALUES(y),
-                 &(params){*shape, uk, uv}, sizeof(params));
+                 &(params){*shape, uk, uv, false}, sizeof(params));
+    return y;
+}
+
+fm_value fm_mla_naive_over(fm_plan *p, fm_value o, fm_value q, fm_value latent, const fm_weight *uk,
+                           const fm_weight *uv, const fm_mla_shape *shape) {
+    fm_value y = fm_plan_alias(p, o);
+    fm_plan_node(p, &fm_op_mla_naive, FM_VALUES(q, latent, o), FM_VALUES(y),
+                 &(params){*shape, uk, uv, true}, sizeof(params));
     return y;
 }

@@ -57,6 +57,9 @@ fm_value fm_mla_absorbed(fm_plan *p, fm_value qa, fm_value q, fm_value latent,
                          const fm_mla_shape *shape);
 fm_value fm_mla_naive(fm_plan *p, fm_value q, fm_value latent, const fm_weight *uk,
                       const fm_weight *uv, const fm_mla_shape *shape);
+/* The same for the fast rows of the absorbed form's result `o` = W_UV u, in its place. */
+fm_value fm_mla_naive_over(fm_plan *p, fm_value o, fm_value q, fm_value latent, const fm_weight *uk,
+                           const fm_weight *uv, const fm_mla_shape *shape);
 
 /* y = silu(gate) * up. */
 fm_value fm_swiglu(fm_plan *p, fm_value gate, fm_value up);

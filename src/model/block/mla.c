@@ -2,7 +2,8 @@
  *   q = W_qb norm(W_qa x) or W_q x          per head: dn columns as they are, dr rotated
  *   (c, k_r) = W_kva x;  c normalised, k_r rotated: together the cached row, r + dr wide
  * Absorbed: scores from (W_UK^T q_n, q_r) against the cached row; o = W_UV u.
- * Naive: keys and values made from the latents. The same function up to rounding. */
+ * Naive: keys and values made from the latents. The same function up to rounding, cheaper for many rows
+ * of a long prompt: fast arithmetic takes it for the rows of whole blocks. */
 #include "model/block/block.h"
 
 static fm_value queries(const fm_recorder *r, fm_value x, const fm_mla_weights *w) {
@@ -28,13 +29,10 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
     latent = fm_rope(p, latent, r->angles, 1, rank + dr, rank, interleaved);
 
     fm_mla_shape shape = {r->layer, heads, rank, dn, dr, c->v_head_dim, fm_config_attention_scale(c)};
-    fm_value o;
-    if (r->model->options.arith == FM_EXACT) {
-        fm_value qa = fm_linear_heads(p, q, w->uk_t, heads, 0, dn + dr);
-        fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
-        o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
-    } else {
-        o = fm_mla_naive(p, q, latent, w->uk, w->uv, &shape);
-    }
+    fm_value qa = fm_linear_heads(p, q, w->uk_t, heads, 0, dn + dr);
+    fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
+    fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
+    if (r->model->options.arith == FM_FAST)
+        o = fm_mla_naive_over(p, o, q, latent, w->uk, w->uv, &shape);
     return fm_linear(p, o, &layer->o, NULL);
 }
