@@ -1,5 +1,6 @@
 /* A grammar as its users hold it: the program, and behind a lock the states met so far. */
 #include "engine/grammar_impl.h"
+#include "engine/json_schema.h"
 
 static fm_status prepare(fm_grammar_tree *t, fm_grammar **out, fm_error *err) {
     *out = NULL;
@@ -26,6 +27,25 @@ fm_status fm_grammar_parse(const char *text, size_t size, fm_grammar **out, fm_e
     if (status == FM_OK) status = prepare(&t, out, err);
     fm_grammar_tree_clear(&t);
     return status;
+}
+
+fm_status fm_grammar_from_json_schema(const char *json, size_t size, fm_json_space space,
+                                      fm_grammar **out, fm_error *err) {
+    *out = NULL;
+    fm_buffer text = {0};
+    fm_status status = fm_schema_write(json, size, space, &text, err);
+    if (status == FM_OK) {
+        status = fm_grammar_parse(text.data, text.size, out, err);
+        if (status == FM_ERR_LIMIT || status == FM_ERR_FORMAT)
+            fm_error_prefix(err, status, "the grammar of this JSON schema");
+    }
+    fm_buffer_clear(&text);
+    return status;
+}
+
+fm_status fm_grammar_json_object(fm_json_space space, fm_grammar **out, fm_error *err) {
+    static const char any_object[] = "{\"type\": \"object\"}";
+    return fm_grammar_from_json_schema(any_object, sizeof any_object - 1, space, out, err);
 }
 
 fm_grammar *fm_grammar_hold(fm_grammar *g) {
