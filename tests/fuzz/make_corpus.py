@@ -205,6 +205,22 @@ def hub_seeds():
     yield 'short', 'deepseek-r1:1.5b@main'
 
 
+# ---- JSON schemas, and how to choose among what they allow ----------------------------------------
+
+def schema_seeds():
+    choices = b'\0' + bytes(i * 37 % 251 for i in range(300))
+    with open(os.path.join(HERE, '..', 'engine', 'json_schema_cases.json')) as f:
+        cases = json.load(f)
+    for i in range(0, len(cases), 8):  # eight at a time, as the members of an object
+        some = {c['about']: c['schema'] for c in cases[i:i + 8] if '"$ref"' not in json.dumps(c)}
+        yield 'cases_%02d' % (i // 8), json.dumps({'properties': some}, ensure_ascii=False).encode() + choices
+    for i, c in enumerate(c for c in cases if '"$ref"' in json.dumps(c)):
+        yield 'references_%d' % i, json.dumps(c['schema']).encode() + choices
+    yield 'loop', '{"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#/anyOf/1"}]}]}'
+    yield 'huge', '{"maxItems": 1e9, "items": {"pattern": "((a{9999}){9999})*", "maxLength": 99999}}'
+    yield 'wrong', '{"type": 5, "enum": {}, "required": [1], "properties": [], "minimum": "x", "not": {}}'
+
+
 for name, data in gguf_seeds():
     put('gguf', name, data)
 for name, data in safetensors_seeds():
@@ -217,3 +233,5 @@ for name, data in tokenizer_seeds():
     put('tokenizer', name, data)
 for name, data in hub_seeds():
     put('hub', name, data)
+for name, data in schema_seeds():
+    put('json_schema', name, data)
