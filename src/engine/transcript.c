@@ -218,13 +218,15 @@ fm_status fm_transcript_push(fm_transcript *t, fm_token id, fm_transcript_piece 
     bool tag = id >= 0 && (id == t->think || id == t->end_think);
     bool reasoning = t->report.thinking || (tag && id == t->think);
     fm_token wanted;
-    if (fm_transcript_forced(t, &wanted) && id == wanted) t->forced++;
+    bool obeys = fm_transcript_forced(t, &wanted) && id == wanted;
+    t->forced += obeys;
     *(reasoning ? &t->report.reasoning_tokens : &t->report.answer_tokens) += 1;
     if (tag) {
         FM_TRY(read_tag(t, id == t->think, piece, err));
     } else {
         if (t->tokenizer) fm_stream_push(&t->stream, t->tokenizer, id, &t->decoded);
         FM_TRY(read_decoded(t, false, piece, err));
+        if (obeys && t->forced == t->n_closing) t->began = true; /* the blank line is complete */
     }
     close_if_spent(t);
     return FM_OK;

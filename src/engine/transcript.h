@@ -10,7 +10,8 @@
  * - Only whole characters come out; bytes that are not UTF-8 as U+FFFD.
  * - Reasoning comes apart from the answer: it lies between the added tokens <think> and </think>. The
  *   tags and the line breaks that set them off ("<think>\n...\n</think>\n\n", R1's format) belong to
- *   neither. A vocabulary without </think> has no reasoning: all is answer.
+ *   neither; after a blank line that was asked for, the answer's own breaks stay. A vocabulary without
+ *   </think> has no reasoning: all is answer.
  * - Stop strings end the reply where the first of them is complete. Text that may become one is held
  *   back, so none of a stop is ever shown. They are looked for in the answer alone: reasoning is the
  *   model's own scribbling, in which it will quote the very words that are to end the answer ("I must
