@@ -101,28 +101,39 @@ void fm_sampler_retract(fm_sampler *s, int32_t id) {
 
 /* ---- the race ------------------------------------------------------------------------------------*/
 
-/* 53 random bits in [0, 1) of token `id` at this place: one block of the generator serves two ids. */
-static inline double uniform_of(const fm_sampler *s, uint64_t position, int32_t id, int32_t *pair,
-                                fm_rng_block *block) {
-    if (*pair != id >> 1) {
-        *pair = id >> 1;
-        *block = fm_rng_at(s->how.seed, s->how.sequence, position << 32 | (uint32_t)*pair);
+/* Random bits for the tokens of one draw: a block of the generator serves four ids with their first 32
+ * bits, and another with the rest, which few ever need. Ids below 2^31 leave bit 31 of id / 4 free. */
+typedef struct bits {
+    uint64_t seed, sequence, position;
+    int32_t four; /* ids / 4 that `block` is for; -1: none yet */
+    fm_rng_block block;
+} bits;
+
+static inline uint32_t first_bits(bits *b, int32_t id) {
+    if (b->four != id >> 2) {
+        b->four = id >> 2;
+        b->block = fm_rng_at(b->seed, b->sequence, b->position << 32 | (uint32_t)b->four);
     }
-    int half = (id & 1) * 2;
-    uint64_t bits = (uint64_t)block->word[half] << 32 | block->word[half + 1];
-    return (double)(bits >> 11) * 0x1p-53;
+    return b->block.word[id & 3];
 }
 
-/* Who arrives first: the smallest E / p, E = -log(1 - u). E >= u, so nearly all are seen to be late
- * without a logarithm. */
+/* All 53 of them, as a number in [0, 1). */
+static double uniform(const bits *b, uint32_t first, int32_t id) {
+    fm_rng_block rest = fm_rng_at(b->seed, b->sequence, b->position << 32 | 1u << 31 | (uint32_t)id >> 2);
+    return (double)(((uint64_t)first << 32 | rest.word[id & 3]) >> 11) * 0x1p-53;
+}
+
+/* Who arrives first: the smallest E / p, E = -log(1 - u). E >= u, and u is at least what its first bits
+ * say, so nearly all are seen to be late without the rest of u and without a logarithm. */
 static int32_t first_to_arrive(const fm_sampler *s, uint64_t position, const fm_draw *d) {
+    bits b = {.seed = s->how.seed, .sequence = s->how.sequence, .position = position, .four = -1};
     double first = INFINITY;
-    int32_t winner = d->ids[0], pair = -1;
-    fm_rng_block block = {{0}};
+    int32_t winner = d->ids[0];
     for (int64_t i = 0; i < d->count; i++) {
-        double u = uniform_of(s, position, d->ids[i], &pair, &block), p = (double)d->p[i];
-        if (u >= first * p) continue;
-        double time = -fm_log(1 - u) / p;
+        uint32_t high = first_bits(&b, d->ids[i]);
+        double p = (double)d->p[i];
+        if ((double)high * 0x1p-32 >= first * p) continue;
+        double time = -fm_log(1 - uniform(&b, high, d->ids[i])) / p;
         if (time < first) {
             first = time;
             winner = d->ids[i];
