@@ -3,25 +3,27 @@
 /* Ends longer than this are as good as any; shorter than two they are chance. */
 enum { LONGEST = 8, SHORTEST = 2 };
 
-/* Length of the common end of tokens[0..a) and tokens[0..b). */
-static int64_t common_end(const int32_t *tokens, int64_t a, int64_t b) {
-    int64_t n = 0;
-    while (n < LONGEST && n < a && n < b && tokens[a - 1 - n] == tokens[b - 1 - n]) n++;
-    return n;
+/* Length of the common end of tokens[0..end), which ends with `next`, and tokens[0..n), next. */
+static int64_t common_end(const int32_t *tokens, int64_t end, int64_t n) {
+    int64_t same = 1;
+    while (same < LONGEST && same < end && tokens[end - 1 - same] == tokens[n - same]) same++;
+    return same;
 }
 
-int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int64_t most, int32_t *out) {
+int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int32_t next, int64_t most, int32_t *out) {
     int64_t best = SHORTEST - 1, from = -1, count = 0;
-    for (int64_t end = n - 1; end >= SHORTEST && best < LONGEST; end--) {
-        if (tokens[end - 1] != tokens[n - 1]) continue;
+    for (int64_t end = n; end >= SHORTEST && best < LONGEST; end--) {
+        if (tokens[end - 1] != next) continue;
         int64_t length = common_end(tokens, end, n);
         if (length <= best) continue;
         best = length;
         from = end;
     }
     /* Where the copy runs into its own beginning, it goes on round. */
-    for (; from >= 0 && count < most; count++)
-        out[count] = from + count < n ? tokens[from + count] : out[from + count - n];
+    for (; from >= 0 && count < most; count++) {
+        int64_t at = from + count;
+        out[count] = at < n ? tokens[at] : at == n ? next : out[at - n - 1];
+    }
     return count;
 }
 

@@ -7,10 +7,10 @@
 
 #include "base/status.h"
 
-/* Repeats: finds the longest end of tokens[0..n), at least two tokens, that was there before, the latest
- * of the longest, and writes up to `most` tokens that followed it then. Returns how many. Lookups of
- * prompts (Saxena 2023) and of what was generated alike. O(n). */
-int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int64_t most, int32_t *out);
+/* Repeats: of the text tokens[0..n), next, finds the longest end, at least two tokens, that was there
+ * before, the latest of the longest, and writes up to `most` tokens that followed it then. Returns how
+ * many. Lookups of prompts (Saxena 2023) and of what was generated alike. O(n). */
+int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int32_t next, int64_t most, int32_t *out);
 
 /* How often guesses of one kind have been right lately. Zeroed: nothing is known. */
 typedef struct fm_draft_pace {

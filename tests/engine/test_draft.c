@@ -21,9 +21,9 @@ static void the_longest_and_latest_repeat_is_continued(void **state) {
     int32_t t[200], out[15];
     int found = 0;
     for (int round = 0; round < 4000; round++) {
-        int64_t n = draw(200), alphabet = 2 + draw(20), most = draw(16);
+        int64_t n = 1 + draw(199), alphabet = 2 + draw(20), most = draw(16);
         for (int64_t i = 0; i < n; i++) t[i] = (int32_t)draw(alphabet);
-        int64_t from = plain_search(t, n), got = fm_draft_repeat(t, n, most, out);
+        int64_t from = plain_search(t, n), got = fm_draft_repeat(t, n - 1, t[n - 1], most, out);
         assert_int_equal(got, from < 0 ? 0 : most);
         for (int64_t i = 0; i < got; i++) {
             int64_t at = from + i;
@@ -38,7 +38,7 @@ static void the_longest_and_latest_repeat_is_continued(void **state) {
 static void nothing_is_guessed_where_nothing_repeats(void **state) {
     (void)state;
     int32_t t[] = {1, 2, 3, 4, 5, 4}, out[4];
-    for (int64_t n = 0; n <= 6; n++) assert_int_equal(fm_draft_repeat(t, n, 4, out), 0);
+    for (int64_t n = 0; n < 6; n++) assert_int_equal(fm_draft_repeat(t, n, t[n], 4, out), 0);
 }
 
 static void right_guesses_lengthen_and_wrong_ones_end_them(void **state) {
