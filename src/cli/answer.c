@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "cli/call.h"
+#include "cli/tty.h"
 
 #include <inttypes.h>
 
@@ -17,18 +18,60 @@ static void put(fm_answer *a, const char *s, size_t n) {
 
 static void open_thinking(fm_answer *a) {
     a->in_thinking = true;
+    a->thinking_since = fm_clock_seconds();
+    fm_flow_end(&a->flow);
+    if (a->began) fm_output_text("\n"); /* an answer stands before the reasoning */
+    a->began = false;
     if (a->hide_thinking) return;
     fm_output_text(a->terminal ? a->ink.dim : "<think>\n");
 }
 
-static void close_thinking(fm_answer *a) {
+/* Takes what was shown of the reasoning off the screen; false where that might spoil what is above. */
+static bool take_back(fm_answer *a) {
+    int height = fm_screen_height(stdout);
+    if (!fm_screen_moves(stdout) || a->flow.unsure || a->flow.rows >= height) return false;
+    if (a->changes != fm_tty_changes()) return false;
+    char up[16];
+    snprintf(up, sizeof up, "\033[%dA", a->flow.rows);
+    fm_output_text("\r");
+    if (a->flow.rows) fm_output_text(up);
+    return fm_output_text("\033[J");
+}
+
+/* Templates without reasoning leave an empty one. */
+static bool thought_something(fm_answer *a) {
+    const char *text = fm_buffer_string(&a->thinking);
+    return text[strspn(text, " \n")] != 0;
+}
+
+/* "thought for 12 s, 340 tokens — /thoughts shows it" */
+static void tell_thinking(const fm_answer *a) {
+    size_t held = 0;
+    if (a->session) fathom_session_tokens(a->session, &held);
+    fm_buffer line = {0};
+    fm_buffer_format(&line, "%sthought for %s", a->ink.dim,
+                     fm_human_seconds(fm_clock_seconds() - a->thinking_since));
+    if (held > a->prompt)
+        fm_buffer_format(&line, ", %s token%s", fm_human_integer((double)(held - a->prompt)),
+                         held - a->prompt == 1 ? "" : "s");
+    fm_buffer_format(&line, " — /thoughts shows it%s\n\n", a->ink.reset);
+    fm_output(line.data, line.size);
+    fm_buffer_clear(&line);
+}
+
+/* `over`: the answer follows. */
+static void close_thinking(fm_answer *a, bool over) {
+    bool fold = a->fold && over && a->terminal;
     a->in_thinking = false;
     a->newlines = 0;
-    fm_flow_end(&a->flow);
+    fm_flow_flush(&a->flow);
     if (!a->hide_thinking) {
         fm_output_text(a->terminal ? a->ink.reset : "");
-        fm_output_text(a->terminal ? "\n\n" : "\n</think>\n\n");
+        if (!fold || !take_back(a))
+            fm_output_text(a->terminal ? "\n\n" : "\n</think>\n\n");
     }
+    if (fold && thought_something(a)) tell_thinking(a);
+    fm_flow_end(&a->flow);
     a->began = false;
 }
 
@@ -48,17 +91,24 @@ static void put_part(fm_answer *a, const char *s, size_t n) {
 
 /* Hidden reasoning is not silence: a line says that it goes on. */
 static void show_waiting(fm_answer *a) {
-    if (!fm_is_terminal(stderr)) return;
+    if (!fm_screen_moves(stderr)) return;
     fm_ink ink = fm_ink_for(stderr);
     fprintf(stderr, "\r%sthinking %s\033[K%s", ink.dim,
-            fm_human_seconds(fm_clock_seconds() - a->started), ink.reset);
+            fm_human_seconds(fm_clock_seconds() - a->thinking_since), ink.reset);
     fflush(stderr);
 }
 
 static void hide_waiting(void) {
-    if (!fm_is_terminal(stderr)) return;
+    if (!fm_screen_moves(stderr)) return;
     fputs("\r\033[K", stderr);
     fflush(stderr);
+}
+
+/* A window of another size: lines are broken elsewhere from now on. */
+static void follow_window(fm_answer *a) {
+    if (a->changes == fm_tty_changes() || !a->terminal) return;
+    a->changes = fm_tty_changes();
+    fm_flow_resize(&a->flow, fm_screen_width(stdout));
 }
 
 static bool on_text(void *context, const char *text, size_t size, bool thinking) {
@@ -66,10 +116,11 @@ static bool on_text(void *context, const char *text, size_t size, bool thinking)
     fm_progress_end(&a->reading);
     fm_buffer_put(thinking ? &a->thinking : &a->text, text, size);
     if (a->silent) return !fm_interrupted();
+    follow_window(a);
     if (thinking && !a->in_thinking) open_thinking(a);
     if (!thinking && a->in_thinking) {
         if (a->hide_thinking) hide_waiting();
-        close_thinking(a);
+        close_thinking(a, true);
     }
     if (thinking && a->hide_thinking)
         show_waiting(a);
@@ -87,7 +138,7 @@ static bool on_prompt(void *context, int64_t done, int64_t total) {
 
 void fm_answer_begin(fm_answer *a, bool hide_thinking, bool silent) {
     *a = (fm_answer){.silent = silent, .hide_thinking = hide_thinking, .ink = fm_ink_for(stdout),
-                     .terminal = fm_is_terminal(stdout), .started = fm_clock_seconds()};
+                     .terminal = fm_is_terminal(stdout), .changes = fm_tty_changes()};
     a->flow.width = fm_screen_width(stdout);
     fm_progress_begin(&a->reading, "Reading", 1, "tokens");
 }
@@ -98,7 +149,7 @@ void fm_answer_end(fm_answer *a) {
     if (a->silent) return;
     if (a->in_thinking) {
         if (a->hide_thinking) hide_waiting();
-        close_thinking(a);
+        close_thinking(a, false);
     } else if (a->began) {
         fm_output_text("\n");
     }
@@ -121,6 +172,8 @@ fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const i
                                        .on_text = on_text,
                                        .on_prompt = on_prompt,
                                        .context = answer};
+    answer->session = session;
+    answer->prompt = n;
     fathom_error said;
     return fm_said(fathom_generate(session, ids, n, &options, result, &said), &said, err);
 }
@@ -133,9 +186,9 @@ fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options
     return FM_OK;
 }
 
-static void rate(fm_buffer *out, const char *what, int64_t tokens, double seconds) {
-    fm_buffer_format(out, "%s %s token%s", what, fm_human_integer((double)tokens),
-                     tokens == 1 ? "" : "s");
+void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double seconds) {
+    fm_buffer_format(out, "%s%s%s token%s", what ? what : "", what ? " " : "",
+                     fm_human_integer((double)tokens), tokens == 1 ? "" : "s");
     if (tokens > 0 && seconds > 0) {
         double r = (double)tokens / seconds;
         fm_buffer_format(out, r < 99.95 ? ", %.1f/s" : ", %.0f/s", r);
@@ -143,10 +196,10 @@ static void rate(fm_buffer *out, const char *what, int64_t tokens, double second
 }
 
 void fm_answer_stats(fm_buffer *out, const fathom_generation *g, bool hash) {
-    rate(out, "prompt", g->prompt_tokens - g->reused_tokens, g->prompt_seconds);
+    fm_answer_rate(out, "prompt", g->prompt_tokens - g->reused_tokens, g->prompt_seconds);
     if (g->reused_tokens) fm_buffer_format(out, ", %" PRId64 " known", g->reused_tokens);
     fm_buffer_text(out, " · ");
-    rate(out, "reply", g->generated_tokens, g->generate_seconds);
+    fm_answer_rate(out, "reply", g->generated_tokens, g->generate_seconds);
     if (g->stop == FATHOM_STOP_LENGTH) fm_buffer_text(out, " · cut at the limit");
     if (g->stop == FATHOM_STOP_CALLER) fm_buffer_text(out, " · stopped");
     if (hash) fm_buffer_format(out, " · logits %016" PRIx64, g->logits_hash);

@@ -1,5 +1,10 @@
 /* answer.h: a reply on its way to the reader: reasoning dim on a terminal and between <think> tags in
- * a pipe, nothing that a model says able to command the terminal. */
+ * a pipe, nothing that a model says able to command the terminal.
+ *
+ * With `fold`, reasoning disappears from the screen when the answer begins, and a line tells how long
+ * it was. It is left standing, above that line, where it could not be taken back cleanly: when it no
+ * longer fits on the screen, when the window has changed meanwhile, when the terminal may have broken
+ * a word elsewhere than we think, and on a dumb terminal. */
 #pragma once
 
 #include "cli/args.h"
@@ -31,14 +36,18 @@ typedef struct fm_answer_arguments {
 typedef struct fm_answer {
     bool silent;          /* collect only */
     bool hide_thinking;
+    bool fold;            /* reasoning that is over shrinks to one line, on a terminal; set after begin */
     fm_buffer text, thinking; /* everything the model said, as it said it */
     /* how far the screen is */
     fm_ink ink;
     bool terminal, began, in_thinking;
     size_t newlines; /* held back until something follows */
     fm_flow flow;
-    double started;
+    unsigned changes; /* of the window, when the flow's width was right */
+    double thinking_since;
     fm_progress reading; /* of the prompt */
+    const fathom_session *session;
+    size_t prompt; /* its tokens */
 } fm_answer;
 
 void fm_answer_begin(fm_answer *answer, bool hide_thinking, bool silent);
@@ -54,5 +63,7 @@ fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const i
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
                                fm_error *err);
 
+/* "84 tokens, 36.1/s", with a word before it or none */
+void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double seconds);
 /* "prompt 21 tokens, 152/s · reply 84 tokens, 36.1/s" */
 void fm_answer_stats(fm_buffer *out, const fathom_generation *g, bool hash);

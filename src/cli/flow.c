@@ -3,23 +3,29 @@
 #include "base/unicode.h"
 #include "cli/screen.h"
 
-static void write_word(fm_flow *f) {
+static void new_line(fm_flow *f) {
+    fm_output_text("\n");
+    f->column = 0;
+    f->rows++;
+}
+
+void fm_flow_flush(fm_flow *f) {
     if (f->word.size == 0) return;
     bool fits = f->column + f->word_width <= f->width;
-    if (f->width && !fits && f->column > 0 && f->word_width <= f->width) {
-        fm_output_text("\n");
-        f->column = 0;
-    }
+    if (f->width && !fits && f->column > 0 && f->word_width <= f->width) new_line(f);
     fm_output(f->word.data, f->word.size);
     f->column += f->word_width;
-    while (f->width && f->column > f->width) f->column -= f->width;
+    for (; f->width && f->column > f->width; f->column -= f->width) { /* the terminal breaks it */
+        f->rows++;
+        f->unsure |= f->word.size != (size_t)f->word_width;
+    }
     f->word.size = 0;
     f->word_width = 0;
 }
 
 /* A space behind the last column is the break itself. */
 static void put_space(fm_flow *f) {
-    write_word(f);
+    fm_flow_flush(f);
     if (f->width && f->column + 1 > f->width) return;
     fm_output_text(" ");
     f->column++;
@@ -38,10 +44,10 @@ static void put_character(fm_flow *f, const char *s, size_t n, uint32_t c) {
         s = picture;
         width = 1;
     }
-    if (width == 2 && f->word_width) write_word(f);
+    if (width == 2 && f->word_width) fm_flow_flush(f);
     fm_buffer_put(&f->word, s, n);
     f->word_width += width;
-    if (width == 2) write_word(f);
+    if (width == 2) fm_flow_flush(f);
 }
 
 void fm_flow_put(fm_flow *f, const char *s, size_t n) {
@@ -52,9 +58,8 @@ void fm_flow_put(fm_flow *f, const char *s, size_t n) {
             put_character(f, "\xef\xbf\xbd", 3, c);
             length = 1;
         } else if (c == '\n') {
-            write_word(f);
-            fm_output_text("\n");
-            f->column = 0;
+            fm_flow_flush(f);
+            new_line(f);
         } else if (c == ' ') {
             put_space(f);
         } else if (c == '\t') {
@@ -67,7 +72,14 @@ void fm_flow_put(fm_flow *f, const char *s, size_t n) {
 }
 
 void fm_flow_end(fm_flow *f) {
-    write_word(f);
+    fm_flow_flush(f);
     fm_buffer_clear(&f->word);
-    f->column = 0;
+    f->column = f->rows = 0;
+    f->unsure = false;
+}
+
+void fm_flow_resize(fm_flow *f, int width) {
+    f->width = width;
+    while (width && f->column > width) f->column -= width;
+    f->unsure = true;
 }

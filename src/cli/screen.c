@@ -15,10 +15,14 @@
 
 bool fm_is_terminal(FILE *stream) { return isatty(fileno(stream)) != 0; }
 
+bool fm_screen_moves(FILE *stream) {
+    const char *term = getenv("TERM");
+    return term && *term && strcmp(term, "dumb") != 0 && fm_is_terminal(stream);
+}
+
 fm_ink fm_ink_for(FILE *stream) {
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    bool dumb = !term || strcmp(term, "dumb") == 0;
-    if (!fm_is_terminal(stream) || (no_color && *no_color) || dumb)
+    const char *no_color = getenv("NO_COLOR");
+    if (!fm_screen_moves(stream) || (no_color && *no_color))
         return (fm_ink){false, "", "", "", "", "", ""};
     return (fm_ink){true,       "\033[1m",  "\033[2m", "\033[36m",
                     "\033[32m", "\033[31m", "\033[0m"};
@@ -28,6 +32,11 @@ int fm_screen_width(FILE *stream) {
     struct winsize size;
     if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
     return 80;
+}
+
+int fm_screen_height(FILE *stream) {
+    struct winsize size;
+    return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
 }
 
 int fm_text_width(const char *s, size_t n) {
@@ -116,7 +125,7 @@ const char *fm_human_seconds(double s) {
 
 void fm_progress_begin(fm_progress *p, const char *what, double units, const char *unit) {
     *p = (fm_progress){.what = what, .units = units, .unit = unit, .started = fm_clock_seconds(),
-                       .on = fm_is_terminal(stderr)};
+                       .on = fm_screen_moves(stderr)};
 }
 
 void fm_progress_at(fm_progress *p, double fraction) {

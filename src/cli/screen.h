@@ -16,7 +16,10 @@ typedef struct fm_ink {
 
 fm_ink fm_ink_for(FILE *stream);
 bool fm_is_terminal(FILE *stream);
-int fm_screen_width(FILE *stream); /* columns; 80 when unknown */
+int fm_screen_width(FILE *stream);  /* columns; 80 when unknown */
+int fm_screen_height(FILE *stream); /* rows; 0 when unknown */
+/* Whether what was written can be taken back: a terminal, and not a dumb one. */
+bool fm_screen_moves(FILE *stream);
 
 /* Terminal cells of UTF-8 text without escapes. */
 int fm_text_width(const char *s, size_t n);

@@ -7,28 +7,41 @@ import re
 import select
 import signal
 import struct
+import tempfile
 import termios
 import time
 
 import tap
+import vt
 
-ESCAPE = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
+ESCAPE = re.compile(r'\x1b\[[0-9;?]*[@-~]')
 
 
 class Terminal:
     """A program whose standard streams are one terminal of the given size."""
 
     def __init__(self, *arguments, columns=80, rows=24, env=None):
+        self.screen = vt.Screen(columns, rows)
         self.seen = ''  # everything, with escape sequences
         self.at = 0     # in what is plain of it: behind the last text waited for
-        environment = {**os.environ, 'TERM': 'xterm-256color', **(env or {})}
+        self.state = tempfile.TemporaryDirectory() # nobody's history but this program's own
+        environment = {**os.environ, 'TERM': 'xterm-256color', 'XDG_STATE_HOME': self.state.name,
+                       'FATHOM_HOME': '', **(env or {})}
         if not env or 'NO_COLOR' not in env:
             environment.pop('NO_COLOR', None)
         self.decoder = codecs.getincrementaldecoder('utf-8')('replace')
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(tap.FATHOM, [tap.FATHOM] + [str(a) for a in arguments], environment)
+        self._size(columns, rows)
+
+    def _size(self, columns, rows):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
+    def resize(self, columns, rows):
+        """The window's size changes; the program hears of it."""
+        self.screen.resize(columns, rows)
+        self._size(columns, rows)
 
     def send(self, text):
         os.write(self.fd, text.encode())
@@ -44,7 +57,19 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except OSError:
             return None
-        return self.decoder.decode(data) if data else None
+        if not data:
+            return None
+        text = self.decoder.decode(data)
+        self.screen.feed(text)
+        return text
+
+    def settle(self, quiet=0.3):
+        """Reads until nothing more comes for a while; returns the screen's text."""
+        while True:
+            piece = self._read(quiet)
+            if not piece:
+                return self.screen.text()
+            self.seen += piece
 
     def wait_for(self, text, seconds=60):
         """Reads until `text` comes, behind where the last one was; returns what came up to it."""

@@ -31,10 +31,13 @@ class Keyboard(unittest.TestCase):
     def test_commands_answer(self):
         at = chat('--system', 'Be kind.')
         at.wait_for('› ')
-        for line, answer in (('/help', 'leave; Ctrl-D does too'), ('/system', 'Be kind.'),
+        for line, answer in (('/help', 'Ctrl-R searches'), ('/system', 'Be kind.'),
                              ('/system Be brief.', 'A new conversation'), ('/system', 'Be brief.'),
                              ('/system none', 'without a system prompt'),
-                             ('/clear', 'A new conversation.'), ('/stats', 'seed 1'),
+                             ('/clear', 'A new conversation.'), ('/new', 'A new conversation.'),
+                             ('/stats', 'seed 1'), ('/undo', 'nothing to take back'),
+                             ('/retry', 'nothing has been asked'), ('/save', 'nothing to save'),
+                             ('/load', 'from which file?'), ('/load /none', 'No such file'),
                              ('/hlep', 'did you mean /help?'), ('/xyzzy', '/help lists'),
                              ('/file', 'which file?'), ('/file /none', 'No such file')):
             at.send(line + '\n')
@@ -72,7 +75,7 @@ class Keyboard(unittest.TestCase):
         at.wait_for('a ship.\n\n')
         at.wait_for(' ')
         at.interrupt()
-        at.wait_for('(stopped)')
+        at.wait_for('stopped')
         at.wait_for('› ')
         at.send('half a line')
         at.wait_for('half a line')
@@ -89,7 +92,9 @@ class Keyboard(unittest.TestCase):
         at = chat()
         at.wait_for('› ')
         delays = random.Random(1)
-        for _ in range(1500):
+        for _ in range(1000):
+            at.send('y')
+            at.wait_for('y', seconds=5) # so that it is no empty line that is given up
             at.send('x')
             end = time.perf_counter() + delays.random() * 0.0003
             while time.perf_counter() < end:

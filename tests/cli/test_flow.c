@@ -79,6 +79,42 @@ static void control_characters_become_pictures(void **state) {
     assert_string_equal(flowed("\xff", 40, 99), "\xef\xbf\xbd");
 }
 
+/* The rows that a text goes down, against a count of where its cells must lie. */
+static void rows_are_counted_where_the_terminal_breaks_too(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int width, rows;
+        bool unsure;
+    } cases[] = {
+        {"", 10, 0, false},           {"one", 10, 0, false},        {"one\n", 10, 1, false},
+        {"one\n\ntwo", 10, 2, false}, {"one two three", 8, 1, false}, {"abcdefghij", 10, 0, false},
+        {"abcdefghijk", 10, 1, false}, {"abcdefghij\nk", 10, 1, false},
+        {"ab abcdefghijklmnopqrstu", 10, 2, false}, {"日本語日本", 6, 1, false},
+        {"übcdefghijk", 10, 1, true}, {"übcdefghij", 10, 0, false}};
+    for (size_t i = 0; i < FM_COUNT(cases); i++) {
+        fm_flow flow = {.width = cases[i].width};
+        fm_flow_put(&flow, cases[i].text, strlen(cases[i].text));
+        fm_flow_flush(&flow);
+        printf("\n");
+        assert_int_equal(flow.rows, cases[i].rows);
+        assert_int_equal(flow.unsure, cases[i].unsure);
+        fm_flow_end(&flow);
+        assert_int_equal(flow.rows, 0);
+        assert_false(flow.unsure);
+    }
+}
+
+static void a_window_that_shrinks_leaves_the_column_inside(void **state) {
+    (void)state;
+    fm_flow flow = {.width = 80};
+    fm_flow_put(&flow, "twenty five cells of text ", 26);
+    fm_flow_resize(&flow, 10);
+    printf("\n");
+    assert_true(flow.column <= 10 && flow.unsure);
+    fm_flow_end(&flow);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_break_between_words),
@@ -87,6 +123,8 @@ int main(void) {
         cmocka_unit_test(a_word_longer_than_the_line_is_left_to_the_terminal),
         cmocka_unit_test(wide_characters_may_break_anywhere),
         cmocka_unit_test(control_characters_become_pictures),
+        cmocka_unit_test(rows_are_counted_where_the_terminal_breaks_too),
+        cmocka_unit_test(a_window_that_shrinks_leaves_the_column_inside),
     };
     return cmocka_run_group_tests_name("flowing text", tests, NULL, NULL);
 }
