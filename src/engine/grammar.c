@@ -36,8 +36,10 @@ fm_status fm_grammar_from_json_schema(const char *json, size_t size, fm_json_spa
     fm_status status = fm_schema_write(json, size, space, &text, err);
     if (status == FM_OK) {
         status = fm_grammar_parse(text.data, text.size, out, err);
-        if (status == FM_ERR_LIMIT || status == FM_ERR_FORMAT)
-            fm_error_prefix(err, status, "the grammar of this JSON schema");
+        if (status == FM_ERR_LIMIT) fm_error_prefix(err, status, "the grammar of this JSON schema");
+        if (status == FM_ERR_FORMAT) /* nothing else is wrong with a grammar that was written from a schema */
+            fm_error_prefix(err, status, "JSON schema: a value requires another one like itself, without end (make "
+                                         "the member that refers back optional, or allow null there); as a grammar");
     }
     fm_buffer_clear(&text);
     return status;

@@ -52,6 +52,7 @@ static fm_status put_body(fm_schema_writer *w, fm_schema *s, fm_buffer *out, boo
 struct fm_schema_rule {
     fm_schema_rule *next; /* in the same bucket */
     const fm_schema *s;   /* as it was before it was expanded */
+    fm_schema_rule *outer; /* while it is written: the rule that it is a branch of */
     int number;
     bool never;
 };
@@ -87,18 +88,23 @@ static fm_status add_rule(fm_schema_writer *w, const fm_schema *s, fm_schema_rul
     return FM_OK;
 }
 
-static fm_status write_rule(fm_schema_writer *w, fm_schema *s, fm_schema_rule *rule) {
+static fm_status write_rule(fm_schema_writer *w, fm_schema *s, fm_schema_rule *rule, bool same_value) {
     if (w->depth >= FM_SCHEMA_NESTING_MAX)
         return fm_fail(w->err, FM_ERR_LIMIT, "JSON schema, %.200s: schemas nest more than %d deep",
                        s->n ? s->parts[0].path : "#", FM_SCHEMA_NESTING_MAX);
     fm_buffer body = {0};
+    fm_schema_rule *around = w->open;
+    rule->outer = same_value ? around : NULL;
+    w->open = rule;
     w->depth++;
     fm_status status = put_body(w, s, &body, &rule->never);
     w->depth--;
+    w->open = around;
     if (status == FM_OK) status = fm_buffer_status(&body, w->err);
-    if (status == FM_OK && !rule->never) {
+    if (status == FM_OK) {
         fm_buffer_format(&w->rules, "v%d ::= ", rule->number);
-        fm_buffer_put(&w->rules, body.data, body.size);
+        if (rule->never) fm_buffer_format(&w->rules, "\"never\" v%d", rule->number);
+        else fm_buffer_put(&w->rules, body.data, body.size);
         fm_buffer_text(&w->rules, "\n");
         if (w->rules.size > FM_GRAMMAR_TEXT_MAX)
             status = fm_fail(w->err, FM_ERR_LIMIT, "the JSON schema makes a grammar of more than %d bytes",
@@ -108,17 +114,22 @@ static fm_status write_rule(fm_schema_writer *w, fm_schema *s, fm_schema_rule *r
     return status;
 }
 
-/* A rule that is met again while it is being written is taken to have values; if it has none, the
- * grammar's own check finds that it can never end. */
+/* A rule that is met again while it is being written is taken to have values; if it turns out to have none,
+ * it is written as one that never ends, and the grammar's own check finds out whether that matters. */
 fm_status fm_schema_put(fm_schema_writer *w, fm_schema *s, fm_buffer *out, bool *never) {
-    *never = false;
+    bool same_value = w->same_value;
+    *never = w->same_value = false;
     FM_TRY(fm_schema_shorten(w, s));
     fm_schema_rule *rule = w->known[bucket_of(s)];
     while (rule && !same(rule->s, s)) rule = rule->next;
     if (!rule) {
         FM_TRY(add_rule(w, s, &rule));
-        FM_TRY(write_rule(w, s, rule));
+        FM_TRY(write_rule(w, s, rule, same_value));
     }
+    for (const fm_schema_rule *r = same_value ? w->open : NULL; r; r = r->outer)
+        if (r == rule)
+            return fm_fail(w->err, FM_ERR_FORMAT, "JSON schema, %.200s: a branch of this anyOf or oneOf is the "
+                           "whole again; remove it", s->parts[0].path);
     *never = rule->never;
     if (!rule->never) fm_buffer_format(out, "v%d", rule->number);
     return FM_OK;

@@ -45,6 +45,8 @@ typedef struct fm_schema_writer {
     fm_arena arena;
     fm_buffer rules;        /* the grammar so far */
     fm_schema_rule **known; /* every conjunction that has a rule, by hash */
+    fm_schema_rule *open;   /* the innermost that is being written */
+    bool same_value;        /* what is put next is a branch of it, not a member or an item */
     int n_rules, n_objects, depth;
     size_t work;
     fm_error *err; /* never NULL */

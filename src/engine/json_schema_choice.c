@@ -155,6 +155,7 @@ fm_status fm_schema_put_choice(fm_schema_writer *w, const fm_schema *s, int part
         size_t before = out->size;
         FM_TRY(fm_schema_branch(w, s, part, keyword, i, &branch));
         if (out->size > begin) fm_buffer_text(out, " | ");
+        w->same_value = true;
         FM_TRY(fm_schema_put(w, branch, out, &none));
         if (none) out->size = before;
     }

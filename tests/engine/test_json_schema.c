@@ -297,9 +297,12 @@ static void loops_of_references_are_refused(void **state) {
             "\"b\": {\"$ref\": \"#/$defs/a\"}}}", FM_ERR_FORMAT, "leads back to itself");
     refused("{\"allOf\": [{\"$ref\": \"#\"}]}", FM_ERR_FORMAT, "leads back to itself");
     refused("{\"type\": \"array\", \"$ref\": \"#\"}", FM_ERR_FORMAT, "leads back to itself");
-    refused("{\"anyOf\": [{\"$ref\": \"#\"}, {\"type\": \"null\"}]}", FM_ERR_FORMAT, "begins with itself");
-    refused("{\"required\": [\"a\"], \"properties\": {\"a\": {\"$ref\": \"#\"}}}", FM_ERR_FORMAT, "can never end");
-    refused("{\"items\": {\"$ref\": \"#\"}, \"minItems\": 1}", FM_ERR_FORMAT, "can never end");
+    refused("{\"anyOf\": [{\"$ref\": \"#\"}, {\"type\": \"null\"}]}", FM_ERR_FORMAT,
+            "#: a branch of this anyOf or oneOf is the whole again");
+    refused("{\"items\": {\"anyOf\": [{\"type\": \"null\"}, {\"oneOf\": [{\"$ref\": \"#/items\"}]}]}}",
+            FM_ERR_FORMAT, "#/items: a branch of this anyOf or oneOf is the whole again");
+    refused("{\"required\": [\"a\"], \"properties\": {\"a\": {\"$ref\": \"#\"}}}", FM_ERR_FORMAT, "like itself, without end");
+    refused("{\"items\": {\"$ref\": \"#\"}, \"minItems\": 1}", FM_ERR_FORMAT, "like itself, without end");
 }
 
 static void schemas_that_multiply_meet_a_limit(void **state) {

@@ -105,6 +105,16 @@ static void check_answers(dice *d, const json_t *schema, fm_grammar *g, const fm
     free(text);
 }
 
+/* No mistake is in a random schema but that nothing fits it. */
+static bool may_be_refused(fm_status status, const char *why) {
+    static const char *const reasons[] = {"no value is valid", "leads back to itself", "is the whole again",
+                                          "can never end"};
+    bool known = status == FM_ERR_UNSUPPORTED && strstr(why, "#") && strstr(why, ": keyword \"");
+    for (size_t i = 0; i < FM_COUNT(reasons); i++)
+        known |= status == FM_ERR_FORMAT && strstr(why, reasons[i]);
+    return known;
+}
+
 static void random_schemas_take_and_write_only_what_is_valid(void **state) {
     (void)state;
     dice d = {.seed = 20201202};
@@ -122,7 +132,7 @@ static void random_schemas_take_and_write_only_what_is_valid(void **state) {
             t.schemas++;
             compare_documents(&d, schema, g, simple, &t);
             check_answers(&d, schema, g, trie, &t);
-        } else if (status == FM_ERR_MEMORY || !err.message[0])
+        } else if (!may_be_refused(status, err.message))
             fail_msg("%s for %s", err.message, text);
         fm_grammar_free(g);
         free(text);
