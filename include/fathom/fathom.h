@@ -387,6 +387,48 @@ FATHOM_API fathom_bench_options fathom_bench_defaults(void);
 FATHOM_API fathom_status fathom_bench(fathom_model *model, const fathom_bench_options *options,
                                       char **json, fathom_error *err);
 
+/* Figures of a text so far, or in all; logarithms are natural. Errors are standard errors. */
+typedef struct fathom_perplexity_result {
+    int64_t windows, all_windows;
+    int64_t tokens, scored; /* of the text; foretold */
+    int64_t context;
+    double perplexity, error;
+    double nll;             /* mean of -log p */
+    double bits_per_byte;   /* of what the scored tokens stand for */
+    /* beside another run (`against`), whose p the q of this one is compared with; 0 without */
+    double base_perplexity;
+    double kl, kl_error;                 /* mean of sum p (log p - log q) over the vocabulary */
+    double kl_median, kl_99, kl_max;     /* of the scored tokens, in the last result only */
+    double same_top, same_top_error;     /* share with the same most probable token */
+    double delta, delta_error;           /* mean of log q - log p of the token that came */
+} fathom_perplexity_result;
+
+typedef struct fathom_perplexity_options {
+    int64_t context; /* tokens of a window; 0: 512 */
+    /* 0: windows lie side by side and the second half of each is scored, as llama.cpp does. Else each
+     * begins so many tokens after the last and scores what no earlier one did. */
+    int64_t stride;
+    int64_t limit;           /* most windows; 0: all */
+    const char *save_logits; /* write the distribution at every scored token there, two bytes a token of
+                                the vocabulary (docs/perplexity.md) */
+    const char *against;     /* compare with a file that save_logits made of the same text */
+    /* Once, before the first window, with the bytes that save_logits will have; then after each window;
+     * and between steps. Returning false stops with FATHOM_ERR_CANCELLED. Each may be NULL. */
+    bool (*on_plan)(void *context, int64_t windows, int64_t scored, uint64_t bytes);
+    bool (*on_window)(void *context, const fathom_perplexity_result *so_far);
+    bool (*progress)(void *context, double fraction);
+    void *callback_context;
+} fathom_perplexity_options;
+
+FATHOM_API fathom_perplexity_options fathom_perplexity_defaults(void);
+
+/* How well an open model foretells a UTF-8 text. No control token comes out of the text; a BOS takes the
+ * place of each window's first token where the tokenizer adds one. Sessions of the model must rest
+ * meanwhile. *result holds what there is after a failure too. */
+FATHOM_API fathom_status fathom_perplexity(fathom_model *model, const char *text, size_t size,
+                                           const fathom_perplexity_options *options,
+                                           fathom_perplexity_result *result, fathom_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,5 @@
 /* fathom_bench.c: the speed of an open model, in an engine of its own so that nothing is shared. */
-#include "api/handles.h"
+#include "api/own_engine.h"
 
 #include "base/json_write.h"
 #include "eval/bandwidth.h"
@@ -55,26 +55,11 @@ static fm_status take_options(job *j, const fathom_bench_options *o, fm_error *e
     return FM_OK;
 }
 
-/* Room for every sequence at its deepest, said before it is taken. */
-static fm_status make_engine(job *j, fm_error *err) {
-    fm_engine_options options = *fm_engine_options_of(j->model->engine);
-    options.sequences = j->options.sequences;
-    options.context = fm_bench_positions(&j->options);
-    options.share_prefixes = false;
-    FM_TRY(fm_engine_new(j->model->inner, &options, &j->engine, err));
-    uint64_t cache = (uint64_t)options.sequences * fm_engine_cache_bytes(j->engine, options.context);
-    uint64_t need = cache + fm_engine_plan_bytes(j->engine), available = fm_mem_available();
-    if (available && need > available)
-        return fm_fail(err, FM_ERR_MEMORY, "%" PRId64 " sequences of %" PRId64 " positions need %.1f GiB "
-                       "and %.1f GiB are available: measure fewer, or lesser depths", options.sequences,
-                       options.context, (double)need / (1 << 30), (double)available / (1 << 30));
-    return fm_engine_start(j->engine, err);
-}
-
 static fm_status measure(job *j, bool bandwidth, fm_error *err) {
     if (bandwidth) j->buffer = fm_bandwidth_buffer();
     if (j->buffer) FM_TRY(fm_bandwidth_measure(j->model->pool, j->buffer, &j->before, err));
-    FM_TRY(make_engine(j, err));
+    FM_TRY(fm_api_own_engine(j->model, j->options.sequences, 0, fm_bench_positions(&j->options),
+                             &j->engine, err));
     FM_TRY(fm_bench_run(j->model->inner, j->engine, &j->options, &j->results, &j->n, err));
     if (j->buffer) FM_TRY(fm_bandwidth_measure(j->model->pool, j->buffer, &j->after, err));
     return FM_OK;

@@ -35,7 +35,8 @@ static const fm_option options[] = {
      .offset = offsetof(arguments, csv)},
     {FM_OPTION_FLAG, "json", .help = "print everything as one JSON object",
      .offset = offsetof(arguments, json)},
-    FM_LOAD_OPTIONS(arguments, load),
+    FM_LOAD_OPTIONS_WITH(arguments, load,
+                         "positions to have memory for when opening; tests make room of their own"),
 };
 
 static fm_status run(const void *parsed, fm_error *err);
@@ -233,7 +234,9 @@ static fm_status run(const void *parsed, fm_error *err) {
     o.depth = depth.values, o.n_depth = depth.n;
     fathom_model *model;
     char *json;
-    FM_TRY(fm_load_model(a->model, &a->load, &model, err));
+    fm_load_arguments load = a->load; /* no room for sessions: there are none */
+    if (load.context < 0) load.context = 1;
+    FM_TRY(fm_load_model(a->model, &load, &model, err));
     fm_status status = measure(a, model, &o, &json, err);
     if (status == FM_OK) {
         status = print(a, json, err);

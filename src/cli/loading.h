@@ -16,12 +16,15 @@ typedef struct fm_load_arguments {
 
 /* Rows of an option table; `type` has a field `member` of type fm_load_arguments. */
 #define FM_LOAD_OPTIONS(type, member)                                                              \
+    FM_LOAD_OPTIONS_WITH(type, member,                                                             \
+                         "positions to make room for; without it the model's own, at most 32768")
+/* The same where --context means something of its own. */
+#define FM_LOAD_OPTIONS_WITH(type, member, context_help)                                           \
     {.help = "Running"},                                                                           \
     {FM_OPTION_INTEGER, "threads", 't', "N", "computing threads; without it one per processor",    \
      offsetof(type, member.threads), 1, 4096, NULL, NULL},                                         \
-    {FM_OPTION_INTEGER, "context", 'c', "N",                                                       \
-     "positions to make room for; without it the model's own, at most 32768",                     \
-     offsetof(type, member.context), 1, 1e9, NULL, NULL},                                          \
+    {FM_OPTION_INTEGER, "context", 'c', "N", context_help, offsetof(type, member.context), 1, 1e9, \
+     NULL, NULL},                                                                                  \
     {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2 or avx512",          \
      offsetof(type, member.cpu), 0, 0, NULL, NULL},                                              \
     {FM_OPTION_CHOICE, "arith", 0, NULL,                                                           \
