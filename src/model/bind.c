@@ -1,5 +1,7 @@
 #include "model/bind.h"
 
+#include "base/hash.h"
+
 #include <string.h>
 
 const fm_store_entry *fm_bind_find(const fm_binder *b, fm_role role, int64_t expert) {
@@ -71,6 +73,8 @@ fm_status fm_bind_vector(fm_binder *b, fm_role role, int64_t n, bool required, f
     *w = (fm_weight){.name = e->name, .n_out = 1, .n_in = n, .source = e->tensor};
     FM_TRY(fm_bind_array(b, (size_t)n, sizeof(float), (void **)&w->master));
     fm_tensor_decode_row(&e->tensor, 0, w->master);
+    b->model->sampled += fm_hash(w->master, (size_t)n * sizeof(float),
+                                 fm_hash(e->name, strlen(e->name), 0));
     b->model->parameters += (uint64_t)n;
     return FM_OK;
 }

@@ -45,6 +45,7 @@ fm_status fm_model_load(fm_model *m, fm_pool *pool,
         fm_binding *b = &m->bindings[i];
         fm_status status = load_one(m, b, pool, err);
         if (status != FM_OK) return fm_error_prefix(err, status, "%s", b->entry->name);
+        if (m->options.pack) m->sampled += fm_binding_fingerprint(b); /* while its pages are at hand */
         done += fm_tensor_bytes(&b->slice);
         if (progress && !progress(context, total ? (double)done / (double)total : 1))
             return fm_fail(err, FM_ERR_CANCELLED, "loading was cancelled");
@@ -53,5 +54,6 @@ fm_status fm_model_load(fm_model *m, fm_pool *pool,
         if (last && !embedding && b->weight->panels.layout != FM_LAYOUT_ROWS)
             fm_store_drop(m->store, b->entry);
     }
+    m->sampled_all = m->options.pack;
     return FM_OK;
 }

@@ -87,12 +87,20 @@ struct fm_model {
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
     uint64_t parameters;              /* elements of all bound weights (a tied head counts once) */
+    uint64_t sampled;                 /* sum over samples of weights, see fm_model_fingerprint */
+    bool sampled_all;                 /* the matrices too: loading them went past their bytes anyway */
 };
 
 /* `store` must stay open as long as the model. */
 fm_status fm_model_bind(const fm_store *store, const fm_model_options *options, fm_model **out,
                         fm_error *err);
 void fm_model_free(fm_model *model);
+
+/* Tells loaded models apart: a number from the configuration, the names, types and shapes of the
+ * tensors, all vectors and a sample of every matrix (a few bytes of three rows), not from where the
+ * files lie or how they are cut. The same with and without packing; without, every call touches up to
+ * three pages of the file for each matrix. Bound otherwise (arithmetic, MTP), it may be another. */
+uint64_t fm_model_fingerprint(const fm_model *model);
 
 /* Bytes that loading will take: packed copies and derived ones. */
 uint64_t fm_model_memory(const fm_model *model);
