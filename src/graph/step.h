@@ -39,10 +39,13 @@ typedef struct fm_kv_shape {
                                row p needs token p + 1, so that a page is a matter of its tokens */
 } fm_kv_shape;
 
-static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t block) {
+/* Bytes of a row that mean something, and with the padding. */
+static inline size_t fm_kv_row_used(fm_kv_type type, int64_t width, int64_t block) {
     size_t n = (size_t)width;
-    size_t bytes = type == FM_KV_F32 ? n * 4 : type == FM_KV_BF16 ? n * 2 : n + n / (size_t)block * 4;
-    return (bytes + 63) & ~(size_t)63;
+    return type == FM_KV_F32 ? n * 4 : type == FM_KV_BF16 ? n * 2 : n + n / (size_t)block * 4;
+}
+static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t block) {
+    return (fm_kv_row_used(type, width, block) + 63) & ~(size_t)63;
 }
 
 /* Row of (layer, position) in the page that holds it. */
