@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,config,template,tokenizer,hub}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,snapshot,config,template,tokenizer,hub}/
 """
 import json
 import os
@@ -221,6 +221,48 @@ def schema_seeds():
     yield 'wrong', '{"type": 5, "enum": {}, "required": [1], "properties": [], "minimum": "x", "not": {}}'
 
 
+# ---- saved sequences ----------------------------------------------------------------------------
+
+def snapshot(tokens, kind=0, last=True, mode=4, ids=None, claims={}):
+    """As engine/snapshot.c draws it, for tests/golden/odd/qwen3-tied; the target fills in the hashes and
+    the fingerprint where mode has bit 2. Kinds: 0 float32, 1 bytes with scales, 2 bfloat16."""
+    layers, width, block, vocabulary, hidden = 2, 32, 8, 71, 36
+    h = dict(magic=b'fathomkv', version=1, bytes=128, fingerprint=0, arith=0, type=kind, block=block,
+             page=64, layers=layers, width=width, vocabulary=vocabulary, hidden=hidden, tokens=tokens,
+             flags=int(last))
+    h.update(claims)
+    out = struct.pack('<8sIIQIIIIQQQQQI36xQ', *h.values(), 0)
+    row = {0: 4 * width, 1: width + width // block * 4, 2: 2 * width}[kind]
+    ids = ids or [i * 5 % vocabulary for i in range(tokens)]
+    out += struct.pack('<%di' % len(ids), *ids) + bytes(8)
+    for at in range(0, tokens, 64):
+        n = layers * min(64, tokens - at) * row
+        out += (bytes(range(1, 60)) * (n // 59 + 1))[:n] + bytes(8)
+    if last:
+        out += struct.pack('<%df' % (vocabulary + hidden), *range(vocabulary + hidden)) + bytes(8)
+    return bytes([mode | kind]) + out
+
+
+def snapshot_seeds():
+    for kind, name in enumerate(('f32', 'int8', 'bf16')):
+        yield name, snapshot(3, kind)
+        yield name + '-two-pages', snapshot(66, kind)
+        yield name + '-without-logits', snapshot(5, kind, last=False)
+    yield 'empty', snapshot(0, last=False)
+    yield 'a-full-page', snapshot(64, 1)
+    yield 'as-it-is', snapshot(3, 1, mode=0)
+    yield 'id-outside', snapshot(3, 1, ids=[1, 71, 2])
+    yield 'id-negative', snapshot(3, 1, ids=[1, 2, -5])
+    for change in ({'version': 9}, {'magic': b'fathomxx'}, {'bytes': 64}, {'arith': 1}, {'type': 7},
+                   {'block': 16}, {'page': 32}, {'layers': 3}, {'width': 1 << 60}, {'vocabulary': 70},
+                   {'hidden': 1 << 63}, {'tokens': (1 << 64) - 1}, {'tokens': 4}, {'flags': 3},
+                   {'flags': 1 << 31}):
+        (key, value), = change.items()
+        yield '%s-%s' % (key, value if isinstance(value, int) else 'other'), snapshot(3, 1, claims=change)
+
+
+for name, data in snapshot_seeds():
+    put('snapshot', name, data)
 for name, data in gguf_seeds():
     put('gguf', name, data)
 for name, data in safetensors_seeds():
