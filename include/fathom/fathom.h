@@ -287,7 +287,7 @@ typedef struct fathom_pull_options {
     const char *folder;   /* exactly there; NULL: OWNER/NAME in the folder of pulled models */
     const char *endpoint; /* NULL: $HF_ENDPOINT, else "https://huggingface.co" */
     const char *token;    /* NULL: $HF_TOKEN, if it is set. Goes to the endpoint and nobody else. */
-    int stall_seconds;    /* a connection that sends nothing for so long is given up; 0: 60 */
+    int stall_seconds;    /* a connection that says nothing for so long is given up; 0: 60 */
     int attempts;         /* in a row without progress; 0: 6 */
     /* Called once, before anything is fetched or changed. Returning false declines. May be NULL. */
     bool (*on_plan)(void *context, const fathom_pull_plan *plan);

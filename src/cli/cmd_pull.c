@@ -1,6 +1,7 @@
 /* pull: a model from the hub. What it stands for and how large it is goes to standard error before
  * anything is fetched; the path that `run` takes goes to standard output when all is there. */
 #include "base/json_write.h"
+#include "base/mem.h"
 #include "cli/args.h"
 #include "cli/call.h"
 #include "cli/screen.h"
@@ -11,7 +12,7 @@
 typedef struct arguments {
     const char *name, *folder;
     int64_t stall, attempts;
-    bool yes, json, list;
+    bool yes, dry_run, json, list;
 } arguments;
 
 static const fm_option options[] = {
@@ -20,10 +21,12 @@ static const fm_option options[] = {
      offsetof(arguments, folder), 0, 0, NULL, NULL},
     {FM_OPTION_FLAG, "yes", 'y', .help = "do not ask, at a terminal, whether to fetch that much",
      .offset = offsetof(arguments, yes)},
+    {FM_OPTION_FLAG, "dry-run", .help = "say what would be fetched, and fetch nothing",
+     .offset = offsetof(arguments, dry_run)},
     {FM_OPTION_FLAG, "list", 'l', .help = "list the short names", .offset = offsetof(arguments, list)},
     {FM_OPTION_FLAG, "json", .help = "print what was pulled, and where to, as JSON",
      .offset = offsetof(arguments, json)},
-    {FM_OPTION_INTEGER, "stall", 0, "N", "give a connection up that sends nothing for N seconds",
+    {FM_OPTION_INTEGER, "stall", 0, "N", "give a connection up that says nothing for N seconds",
      offsetof(arguments, stall), 1, 3600, NULL, "60"},
     {FM_OPTION_INTEGER, "attempts", 0, "N", "try N times in a row before it fails",
      offsetof(arguments, attempts), 1, 1000, NULL, "6"},
@@ -61,6 +64,7 @@ typedef struct pulling {
     bool showing;   /* the bar is of this phase */
     bool told;      /* about what it waits for */
     bool declined;
+    char *planned;  /* the path, when nothing shall be fetched */
     char what[48];
 } pulling;
 
@@ -118,8 +122,11 @@ static bool on_plan(void *context, const fathom_pull_plan *plan) {
     pulling *p = context;
     describe(p, plan);
     keep_json(p, plan);
-    p->declined = !agree(p, plan);
-    return !p->declined;
+    if (p->a->dry_run)
+        p->planned = fm_strdup(plan->path);
+    else
+        p->declined = !agree(p, plan);
+    return !p->a->dry_run && !p->declined;
 }
 
 /* ---- on the way ------------------------------------------------------------------------------*/
@@ -181,6 +188,10 @@ static fm_status fetch(pulling *p, char **path, fm_error *err) {
     fm_progress_end(&p->bar);
     bool interrupted = fm_interrupted();
     fm_interrupt_release();
+    if (p->planned && !interrupted) {
+        *path = p->planned;
+        return FM_OK;
+    }
     if (p->declined && !interrupted)
         return fm_fail(err, FM_ERR_ARGUMENT, "declined; nothing was fetched");
     return fm_said(status, &said, err);

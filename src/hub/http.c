@@ -148,6 +148,11 @@ static fm_status set_token(fm_http *h, const char *token, fm_error *err) {
     return h->token_header ? FM_OK : fm_fail_memory(err, n, "a request");
 }
 
+/* Whoever has little patience has it from the beginning. */
+static int connect_seconds(const fm_http *h) {
+    return h->options.stall_seconds < CONNECT_SECONDS ? h->options.stall_seconds : CONNECT_SECONDS;
+}
+
 static fm_status prepare(fm_http *h, fm_error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialise);
@@ -162,7 +167,7 @@ static fm_status prepare(fm_http *h, fm_error *err) {
     curl_easy_setopt(c, CURLOPT_USERAGENT, "fathom/" FATHOM_VERSION);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)connect_seconds(h));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->options.stall_seconds);
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
@@ -223,7 +228,7 @@ static fm_status explain(fm_http *h, CURLcode code, fm_http_reply *reply, fm_err
         if (connected > 0) reply->transient = true;
         return fm_fail(err, FM_ERR_IO, connected > 0 ? "%s has sent next to nothing for %d seconds"
                                                      : "%s has not answered for %d seconds",
-                       host, connected > 0 ? h->options.stall_seconds : CONNECT_SECONDS);
+                       host, connected > 0 ? h->options.stall_seconds : connect_seconds(h));
     }
     default:
         if (is_tls(code)) {

@@ -20,7 +20,7 @@ ESCAPE = re.compile(r'\x1b\[[0-9;?]*[@-~]')
 class Terminal:
     """A program whose standard streams are one terminal of the given size."""
 
-    def __init__(self, *arguments, columns=80, rows=24, env=None):
+    def __init__(self, *arguments, columns=80, rows=24, env=None, program=None):
         self.screen = vt.Screen(columns, rows)
         self.seen = ''  # everything, with escape sequences
         self.at = 0     # in what is plain of it: behind the last text waited for
@@ -32,7 +32,8 @@ class Terminal:
         self.decoder = codecs.getincrementaldecoder('utf-8')('replace')
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(tap.FATHOM, [tap.FATHOM] + [str(a) for a in arguments], environment)
+            program = program or tap.FATHOM
+            os.execve(program, [program] + [str(a) for a in arguments], environment)
         self._size(columns, rows)
 
     def _size(self, columns, rows):

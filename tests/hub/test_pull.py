@@ -181,6 +181,19 @@ class Output(Pulling):
                          % (self.REPOSITORY, commit[:12], self.folder()))
         self.assertIn('293 KiB, all here\n', self.pull(self.REPOSITORY).err)
 
+    def test_a_dry_run_says_what_would_come_and_changes_nothing(self):
+        self.hub.add(self.REPOSITORY, model())
+        ran = self.pull('--dry-run', self.REPOSITORY)
+        self.assertEqual((ran.code, ran.out), (0, self.folder() + '\n'), ran)
+        self.assertIn('6 files', ran.err)
+        told = self.pulled('--dry-run', self.REPOSITORY)
+        self.assertEqual(told['fetched_bytes'], told['bytes'])
+        self.assertFalse(os.path.exists(self.folder()))
+        self.assertEqual(self.hub.site.asked('/resolve/'), [])
+        self.pulled(self.REPOSITORY)
+        self.assertEqual(self.pulled('--dry-run', self.REPOSITORY)['fetched_bytes'], 0)
+        self.refused('--dry-run', 'owner/none', says='owner/none')
+
     def test_a_short_name_says_what_it_stands_for(self):
         repository = 'HuggingFaceTB/SmolLM2-135M-Instruct'
         self.hub.add(repository, model())
