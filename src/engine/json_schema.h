@@ -129,6 +129,8 @@ fm_status fm_schema_put_object(fm_schema_writer *w, const fm_schema *s, fm_buffe
  * part names it in its properties. */
 fm_schema *fm_schema_member(fm_schema_writer *w, const fm_schema *s, const char *key, bool *declared);
 bool fm_schema_requires(const fm_schema *s, const char *key);
+/* Is it written always? Also where it is what OpenAPI's `discriminator` tells branches apart by. */
+bool fm_schema_writes(const fm_schema *s, const char *key);
 /* May members be written that no part declares? */
 bool fm_schema_open(const fm_schema *s);
 

@@ -73,7 +73,7 @@ static fm_status apart_by_member(fm_schema_writer *w, const fm_schema *a, const 
     if (!x || !y) return w->err->code;
     FM_TRY(fm_schema_expand(w, x));
     FM_TRY(fm_schema_expand(w, y));
-    bool a_always = fm_schema_requires(a, key), b_always = fm_schema_requires(b, key);
+    bool a_always = fm_schema_writes(a, key), b_always = fm_schema_requires(b, key);
     bool a_never = x->never || (!in_a && !a_always && !fm_schema_open(a));
     if (b_always && a_never) *apart = true;
     if (a_always && y->never) *apart = true;
@@ -91,6 +91,9 @@ static fm_status apart_by_members(fm_schema_writer *w, const fm_schema *a, const
                 const char *key = fm_json_string(fm_json_at(required, k), NULL);
                 if (key) FM_TRY(apart_by_member(w, a, b, key, depth, apart));
             }
+            const fm_json *discriminator = fm_json_get(sides[side]->parts[i].schema, "discriminator");
+            const char *name = fm_json_string(fm_json_get(discriminator, "propertyName"), NULL);
+            if (name && !*apart) FM_TRY(apart_by_member(w, a, b, name, depth, apart));
         }
     return FM_OK;
 }

@@ -18,7 +18,7 @@
 typedef struct property {
     const char *name;
     fm_schema *value;
-    bool required;
+    bool required; /* written always */
     bool never; /* no value is valid: the member must be absent */
 } property;
 
@@ -41,6 +41,16 @@ bool fm_schema_requires(const fm_schema *s, const char *key) {
             if (strcmp(fm_json_string(fm_json_at(required, k), ""), key) == 0) return true;
     }
     return false;
+}
+
+bool fm_schema_writes(const fm_schema *s, const char *key) {
+    bool declared = false, tells_apart = false;
+    for (int i = 0; i < s->n; i++) {
+        const fm_json *discriminator = fm_json_get(s->parts[i].schema, "discriminator");
+        declared |= fm_json_get(fm_json_get(s->parts[i].schema, "properties"), key) != NULL;
+        tells_apart |= strcmp(fm_json_string(fm_json_get(discriminator, "propertyName"), ""), key) == 0;
+    }
+    return (declared && tells_apart) || fm_schema_requires(s, key);
 }
 
 /* Named by a part's `properties`, or else under its `additionalProperties`. */
@@ -87,7 +97,7 @@ static fm_status add_property(void *context, const char *key, size_t length, con
     (void)length, (void)value;
     FM_TRY(fm_schema_spend(o->w, o->n_required + o->n));
     if (o->s->n > 1 && listed(o, key)) return FM_OK;
-    property p = {.name = key, .required = fm_schema_requires(o->s, key)};
+    property p = {.name = key, .required = fm_schema_writes(o->s, key)};
     p.value = fm_schema_member(o->w, o->s, key, &declared);
     if (!p.value) return o->w->err->code;
     o->list[o->n++] = p;

@@ -165,7 +165,7 @@ typedef struct keyword {
 
 static const keyword known_keywords[] = {
     {"$ref", 0}, {"allOf", 0}, {"anyOf", 0}, {"oneOf", 0}, {"type", 0}, {"enum", 0}, {"const", 0},
-    {"properties", FM_KIND_OBJECT}, {"required", FM_KIND_OBJECT},
+    {"discriminator", 0}, {"properties", FM_KIND_OBJECT}, {"required", FM_KIND_OBJECT},
     {"additionalProperties", FM_KIND_OBJECT}, {"minProperties", FM_KIND_OBJECT},
     {"maxProperties", FM_KIND_OBJECT},
     {"items", FM_KIND_ARRAY}, {"prefixItems", FM_KIND_ARRAY}, {"minItems", FM_KIND_ARRAY},
@@ -177,7 +177,7 @@ static const keyword known_keywords[] = {
     {"$schema", 0, true}, {"$id", 0, true}, {"$comment", 0, true}, {"$defs", 0, true},
     {"$anchor", 0, true}, {"definitions", 0, true}, {"title", 0, true}, {"description", 0, true},
     {"default", 0, true}, {"examples", 0, true}, {"example", 0, true}, {"deprecated", 0, true},
-    {"readOnly", 0, true}, {"writeOnly", 0, true}, {"discriminator", 0, true},
+    {"readOnly", 0, true}, {"writeOnly", 0, true},
     {"contentEncoding", 0, true}, {"contentMediaType", 0, true}, {"contentSchema", 0, true},
     {"externalDocs", 0, true}, {"xml", 0, true}, {"nullable", 0, true},
 };

@@ -138,6 +138,7 @@ void fm_schema_put_shared(fm_buffer *out, fm_json_space space) {
         "array ::= \"[\" ws (value (\",\" ws value)* ws)? \"]\"\n"
         "string ::= \"\\\"\" char* \"\\\"\"\n"
         "char ::= plain | \"\\\\\" ([\"\\\\/bfnrt] | \"u\" unit)\n"
+        "block ::= char{100}\n"
         "plain ::= [^\"\\\\\\x00-\\x1F]\n"
         /* a UTF-16 unit, or a pair of them: surrogates do not come alone */
         "unit ::= [0-9A-CEFa-cef] hex{3} | [Dd] [0-7] hex{2} |\n"

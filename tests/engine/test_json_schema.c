@@ -93,6 +93,33 @@ static void white_space_is_as_asked_and_bounded(void **state) {
     fm_grammar_free(g);
 }
 
+static void expect_length(fm_grammar *g, int n, bool fits) {
+    fm_buffer b = {0};
+    fm_buffer_text(&b, "\"");
+    for (int i = 0; i < n; i++) fm_buffer_text(&b, i % 7 == 3 ? "\u00e9" : i % 7 == 5 ? "\\u00e9" : "a");
+    fm_buffer_text(&b, "\"");
+    if ((judge(g, fm_buffer_string(&b)) == COMPLETE) != fits) fail_msg("%d characters", n);
+    fm_buffer_clear(&b);
+}
+
+static void long_strings_are_counted_to_the_character(void **state) {
+    (void)state;
+    static const int lengths[][2] = {{0, 99}, {0, 100}, {0, 201}, {1, 250}, {99, 299}, {100, 100}, {150, 1234}, {300, 300},
+                                     {0, 3999}, {0, 4000}, {0, 4001}, {50, 4149}, {200, 4250}, {7, 20007}};
+    for (size_t i = 0; i < FM_COUNT(lengths); i++) {
+        char schema[100];
+        int min = lengths[i][0], max = lengths[i][1];
+        snprintf(schema, sizeof schema, "{\"type\": \"string\", \"minLength\": %d, \"maxLength\": %d}", min,
+                 max);
+        fm_grammar *g = grammar_of_schema(schema);
+        const int tried[] = {0, min - 1, min, min + 1, (min + max) / 2, 99, 100, 101, 199, 200, 201, max - 101,
+                             max - 100, max - 99, max - 1, max, max + 1};
+        for (size_t k = 0; k < FM_COUNT(tried); k++)
+            if (tried[k] >= 0) expect_length(g, tried[k], tried[k] >= min && tried[k] <= max);
+        fm_grammar_free(g);
+    }
+}
+
 /* ---- the manual ------------------------------------------------------------------------------*/
 
 /* Compiles what stands between fences of this language; says how many there were. */
@@ -265,8 +292,8 @@ static void counts_and_nesting_meet_a_limit(void **state) {
     fm_buffer b = {0};
     refused("{\"minItems\": 1000000000000}", FM_ERR_LIMIT, "#: keyword \"minItems\" counts to 1000000000000");
     refused("{\"type\": \"string\", \"maxLength\": 1e300}", FM_ERR_LIMIT, "\"maxLength\" counts to 1.");
-    refused("{\"maxItems\": 99999, \"items\": {\"maxItems\": 99999, \"items\": {\"type\": \"string\", "
-            "\"maxLength\": 99999}}}", FM_ERR_LIMIT, "instructions");
+    refused("{\"maxItems\": 99999, \"items\": {\"maxItems\": 99999, \"items\": {\"type\": \"null\"}}}", FM_ERR_LIMIT,
+            "instructions");
     put_times(&b, "{\"items\": ", 1000);
     put_times(&b, "{}", 1);
     put_times(&b, "}", 1000);
@@ -356,7 +383,10 @@ static void large_honest_schemas_are_taken(void **state) {
     for (int i = 0; i < 5000; i++) fm_buffer_format(&b, ", \"value number %d\"", i);
     fm_buffer_text(&b, "]}");
     assert_int_equal(in_time(&b, NULL), FM_OK);
-    fm_buffer_text(&b, "{\"type\": \"string\", \"maxLength\": 50000}");
+    fm_buffer_text(&b, "{\"properties\": {\"a\": {\"type\": \"string\", \"maxLength\": 100000}");
+    for (int i = 0; i < 50; i++)
+        fm_buffer_format(&b, ", \"b%d\": {\"type\": \"string\", \"maxLength\": 65535}", i);
+    fm_buffer_text(&b, "}}");
     assert_int_equal(in_time(&b, NULL), FM_OK);
 }
 
@@ -397,6 +427,7 @@ int main(void) {
         cmocka_unit_test(each_keyword_accepts_and_refuses_what_it_says),
         cmocka_unit_test(json_mode_takes_any_object_and_nothing_else),
         cmocka_unit_test(white_space_is_as_asked_and_bounded),
+        cmocka_unit_test(long_strings_are_counted_to_the_character),
         cmocka_unit_test(every_example_of_the_manual_compiles),
         cmocka_unit_test(what_cannot_be_enforced_is_refused_by_name_and_place),
         cmocka_unit_test(annotations_are_ignored),
