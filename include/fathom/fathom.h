@@ -15,8 +15,10 @@
  * that fields added later keep their defaults. Memory that a function hands out is released with
  * fathom_free, objects with their own close or free. All text is UTF-8.
  *
- * Threads. A model and a tokenizer may be read by any number of threads. A session belongs to one
- * thread at a time. Sessions of one model share its computing threads: a call waits for its turn.
+ * Threads. A model, a tokenizer and a grammar may be used by any number of threads. A session belongs to
+ * one thread at a time. Sessions of one model share its computing threads: calls of several threads that
+ * compute at the same time are put together into the same steps, and each gets the bits that it would
+ * have got alone.
  */
 #pragma once
 
@@ -37,6 +39,7 @@ extern "C" {
 typedef struct fathom_model fathom_model;
 typedef struct fathom_tokenizer fathom_tokenizer;
 typedef struct fathom_session fathom_session;
+typedef struct fathom_grammar fathom_grammar;
 
 /* ---- errors ----------------------------------------------------------------------------------*/
 
@@ -82,6 +85,10 @@ typedef struct fathom_model_options {
     fathom_cache_type cache;
     int64_t context;              /* positions per session; 0: the model's own, at most 32768 */
     int64_t rows;                 /* rows of a step, i.e. of a prefill chunk; 0: 256 */
+    int64_t sessions;             /* so many may be as long as the context at once; 0: 1. More, shorter
+                                     ones fit in the same memory. */
+    bool no_sharing;              /* do not keep the beginnings of prompts for others that begin alike */
+    bool no_mtp;                  /* leave out the module that guesses tokens, where the files have one */
     uint64_t memory_limit;        /* bytes; 0: what the machine has available. A model that needs
                                      more is refused before anything is taken. */
     bool map_only;                /* use the file's rows in place: starts at once, runs slower */
@@ -111,6 +118,8 @@ typedef struct fathom_model_info {
     uint64_t weight_bytes;       /* packed weights in memory */
     uint64_t plan_bytes;         /* activations and scratch */
     uint64_t cache_bytes_per_token;
+    uint64_t cache_bytes;        /* most that keys and values of all sessions may take */
+    bool mtp;                    /* a multi-token-prediction module is there to guess */
 } fathom_model_info;
 
 FATHOM_API fathom_model_info fathom_model_describe(const fathom_model *model);
@@ -173,19 +182,25 @@ FATHOM_API fathom_status fathom_file_prompt(const char *path, const char *questi
 
 /* ---- sessions ------------------------------------------------------------------------------------*/
 
-/* A session is one timeline of tokens with its keys and values. */
+/* A session is one timeline of tokens with its keys and values. Sessions whose timelines begin alike
+ * share what is alike, without noticing (in exact arithmetic: to the bit). */
 FATHOM_API fathom_status fathom_session_new(fathom_model *model, fathom_session **out,
                                             fathom_error *err);
 FATHOM_API void fathom_session_free(fathom_session *session);
 
 /* Makes the timeline equal to ids[0..n): keeps the longest common prefix of what is there and
- * computes the rest. `*reused` (may be NULL) receives the tokens kept. At least one token is
- * computed, so that the logits belong to the last. A prompt longer than the context is
- * FATHOM_ERR_LIMIT and changes nothing. */
+ * computes the rest. `*reused` (may be NULL) receives the tokens that were not computed, its own and
+ * those found in the cache of beginnings. At least one token is computed, so that the logits belong to
+ * the last. A prompt longer than the context is FATHOM_ERR_LIMIT and changes nothing. When the cache is
+ * full, beginnings that no session uses are given up first; then it is FATHOM_ERR_MEMORY, and the
+ * timeline ends with what was computed. */
 FATHOM_API fathom_status fathom_session_sync(fathom_session *session, const int32_t *ids, size_t n,
                                              size_t *reused, fathom_error *err);
 /* Appends one token and computes its logits. */
 FATHOM_API fathom_status fathom_session_push(fathom_session *session, int32_t id,
+                                             fathom_error *err);
+/* A second session with the same past, which costs almost nothing until they part. */
+FATHOM_API fathom_status fathom_session_fork(const fathom_session *session, fathom_session **out,
                                              fathom_error *err);
 FATHOM_API const int32_t *fathom_session_tokens(const fathom_session *session, size_t *n);
 /* Logits after the last token, `vocabulary` floats; NULL before the first. Valid until the next
@@ -194,48 +209,158 @@ FATHOM_API const float *fathom_session_logits(const fathom_session *session);
 /* Last hidden state (after the final norm), `hidden_size` floats; same lifetime. */
 FATHOM_API const float *fathom_session_hidden(const fathom_session *session);
 
+/* Many sessions, step by step. fathom_session_queue appends tokens without computing them;
+ * fathom_step computes one step for up to `n` sessions of one model: rows of those that have few tokens
+ * waiting first, then of the others as far as a step goes. A session's logits are there when nothing of
+ * it waits. */
+FATHOM_API fathom_status fathom_session_queue(fathom_session *session, const int32_t *ids, size_t n,
+                                              fathom_error *err);
+FATHOM_API size_t fathom_session_waiting(const fathom_session *session);
+/* Forgets what waits. */
+FATHOM_API void fathom_session_cancel(fathom_session *session);
+
+typedef struct fathom_step_report {
+    int64_t rows, sessions; /* computed, and of how many */
+    double seconds;
+} fathom_step_report;
+/* `report` may be NULL. FATHOM_ERR_MEMORY (the cache is full) changes no session. */
+FATHOM_API fathom_status fathom_step(fathom_session *const *sessions, size_t n,
+                                     fathom_step_report *report, fathom_error *err);
+
+/* Writes the timeline with its keys, values and logits to a file that appears complete or not at all,
+ * and reads one back, to go on with the very same bits. The file fits the model, its arithmetic and its
+ * type of cache, and is refused elsewhere. */
+FATHOM_API fathom_status fathom_session_save(const fathom_session *session, const char *path,
+                                             fathom_error *err);
+FATHOM_API fathom_status fathom_session_load(fathom_model *model, const char *path,
+                                             fathom_session **out, fathom_error *err);
+
+/* ---- sampling ------------------------------------------------------------------------------------*/
+
+typedef struct fathom_logit_bias {
+    int32_t id;
+    float bias; /* added to the logit; -INFINITY: never */
+} fathom_logit_bias;
+
+/* docs/sampling.md says what each does, and in which order. */
 typedef struct fathom_sampling {
     float temperature;  /* 0: the most probable token */
     float top_p;        /* 1: off */
     int top_k;          /* 0: off */
     float min_p;        /* 0: off */
-    uint64_t seed;      /* a sample depends on the seed and the position alone */
+    float repetition_penalty; /* 1 or 0: off; over prompt and reply */
+    float presence_penalty, frequency_penalty; /* 0: off; over the reply */
+    const fathom_logit_bias *bias; /* borrowed for the call */
+    size_t n_bias;
+    uint64_t seed, sequence; /* a draw depends on these two, the position and the logits alone;
+                                `sequence` tells several replies to one prompt apart */
 } fathom_sampling;
 
 /* The model's generation_config, else DeepSeek's advice: temperature 0.6, top-p 0.95. */
 FATHOM_API fathom_sampling fathom_sampling_defaults(const fathom_model *model);
-/* Draws from the logits; ids that the tokenizer does not have are never drawn. */
+/* Draws from the logits; ids that the tokenizer does not have are never drawn. Penalties need to know
+ * the reply and are left out here. -1 before there are logits, or where every token is banned. */
 FATHOM_API int32_t fathom_session_sample(const fathom_session *session,
                                          const fathom_sampling *sampling);
+
+/* What an answer has to look like. Made once, used by any number of replies. docs/grammar.md describes
+ * both languages. Errors name the place in the text. */
+FATHOM_API fathom_status fathom_grammar_gbnf(const char *text, size_t size, fathom_grammar **out,
+                                             fathom_error *err);
+FATHOM_API fathom_status fathom_grammar_json_schema(const char *schema, size_t size,
+                                                    fathom_grammar **out, fathom_error *err);
+/* Any JSON object. */
+FATHOM_API fathom_status fathom_grammar_json(fathom_grammar **out, fathom_error *err);
+FATHOM_API void fathom_grammar_free(fathom_grammar *grammar);
+
+/* ---- replies -------------------------------------------------------------------------------------*/
+
+enum { FATHOM_LOGPROBS_TOP = 20, FATHOM_GUESSES_MAX = 15 };
+
+typedef struct fathom_logprob {
+    int32_t id;
+    float logprob; /* natural logarithm, of the model's own distribution */
+} fathom_logprob;
+
+/* A token of a reply. Lives as long as the call that shows it. */
+typedef struct fathom_token {
+    int32_t id;
+    bool thinking;       /* part of the reasoning */
+    bool forced;         /* put there by the thinking budget */
+    float logprob;       /* with `logprobs`: of the model's own distribution */
+    float drawn_logprob; /* of the distribution that it was drawn from, after all sampling options */
+    const fathom_logprob *top; /* the most probable ones */
+    int n_top;
+} fathom_token;
 
 typedef struct fathom_generate_options {
     fathom_sampling sampling;
     int64_t max_tokens;     /* 0: until the context is full */
     bool ignore_end;        /* go on after end-of-turn tokens */
     bool starts_thinking;   /* the prompt ended inside <think> */
+    int64_t thinking_budget; /* tokens of reasoning after which it is closed; 0: none at all; negative:
+                                as many as it takes */
+    const char *const *stops; /* strings that end the answer where they appear, and are not shown */
+    size_t n_stops;
+    fathom_grammar *grammar;  /* the answer, after the reasoning, is held to it; NULL: free */
+    int64_t guesses;        /* most tokens guessed ahead, where that pays; 0: none. The reply is the same
+                               with and without. */
+    bool logprobs;          /* fill the log-probabilities of on_token */
+    int n_logprobs;         /* and so many of the most probable tokens, at most FATHOM_LOGPROBS_TOP */
     /* Text as it becomes complete; never half a character. `thinking` tells reasoning from answer
      * (the tags themselves are not passed on). Returning false stops cleanly. May be NULL. */
     bool (*on_text)(void *context, const char *text, size_t size, bool thinking);
+    /* Every token, before its text. Returning false stops. May be NULL. */
+    bool (*on_token)(void *context, const fathom_token *token);
     /* Called between chunks of the prompt, `done` of the `total` tokens that must be computed.
      * Returning false stops with FATHOM_STOP_CALLER before anything is generated. May be NULL. */
     bool (*on_prompt)(void *context, int64_t done, int64_t total);
     void *context;
 } fathom_generate_options;
 
-typedef enum fathom_stop { FATHOM_STOP_END, FATHOM_STOP_LENGTH, FATHOM_STOP_CALLER } fathom_stop;
+typedef enum fathom_stop {
+    FATHOM_STOP_END,    /* the model ended its turn, or the grammar was complete */
+    FATHOM_STOP_LENGTH, /* max_tokens, or the context is full */
+    FATHOM_STOP_CALLER,
+    FATHOM_STOP_STRING, /* one of `stops` */
+} fathom_stop;
 
 typedef struct fathom_generation {
     fathom_stop stop;
+    int stop_string;        /* which; -1: none */
     int64_t prompt_tokens, reused_tokens, generated_tokens;
+    int64_t reasoning_tokens; /* of the generated ones */
+    bool unanswered;        /* it ended inside the reasoning */
+    int64_t guessed_tokens, right_guesses; /* tokens guessed ahead, and those that were right */
+    int64_t steps;          /* that the generated tokens took */
     double prompt_seconds, generate_seconds;
-    uint64_t logits_hash;   /* fingerprint of the logits of every step, for comparing runs */
+    uint64_t logits_hash;   /* fingerprint of the logits of every token, for comparing runs */
+    fathom_arith arith;     /* that it was computed with */
 } fathom_generation;
 
+/* No budget, no stops, no grammar; guesses where they pay. */
 FATHOM_API fathom_generate_options fathom_generate_defaults(const fathom_model *model);
-/* Syncs to the prompt and generates. The session then holds prompt and reply, token for token. */
+/* Syncs to the prompt and generates. The session then holds prompt and reply, token for token, but for
+ * the last token of a reply that did not end by itself. */
 FATHOM_API fathom_status fathom_generate(fathom_session *session, const int32_t *prompt, size_t n,
                                          const fathom_generate_options *options,
                                          fathom_generation *result, fathom_error *err);
+
+/* One of several replies that are generated together. */
+typedef struct fathom_request {
+    fathom_session *session; /* each its own; all of one model */
+    const int32_t *prompt;
+    size_t n;
+    fathom_generate_options options; /* on_prompt is not called */
+    fathom_generation result;        /* filled: the times are those of the whole company */
+    fathom_status status;            /* how this one went; its sentence is in `error` */
+    fathom_error error;
+} fathom_request;
+
+/* All of them, step by step together: as many times faster than one after the other as the weights are
+ * read less often. Each reply is what it would be alone. The status of the call is FATHOM_OK unless
+ * nothing could be done at all. */
+FATHOM_API fathom_status fathom_generate_many(fathom_request *requests, size_t n, fathom_error *err);
 
 /* ---- models from the hub -------------------------------------------------------------------------*/
 

@@ -12,19 +12,22 @@
 typedef struct needs {
     uint64_t weights, plan;
     uint64_t weights_in_place; /* leaving the file's rows where they are */
-    uint64_t page;             /* cache of page_positions positions */
-    int64_t page_positions, context;
+    uint64_t page;             /* cache of page_positions positions, with what a page costs beside rows */
+    uint64_t token;            /* of one position */
+    int64_t page_positions, context, sessions;
     uint64_t parameters;
     uint64_t available; /* 0: unknown */
 } needs;
 
 static uint64_t cache_of(const needs *n, int64_t positions) {
-    return (uint64_t)((positions + n->page_positions - 1) / n->page_positions) * n->page;
+    int64_t pages = (positions + n->page_positions - 1) / n->page_positions;
+    return (uint64_t)(n->sessions * (pages + 1)) * n->page; /* as fm_api_cache_bytes */
 }
 
 static fm_status weigh(const fm_store *store, const fathom_model_options *o, bool pack,
                        fm_model **model, uint64_t *bytes, fm_error *err) {
-    fm_model_options what = {.arith = o->arith == FATHOM_FAST ? FM_FAST : FM_EXACT, .pack = pack};
+    fm_model_options what = fm_api_model_options(o);
+    what.pack = pack;
     FM_TRY(fm_model_bind(store, &what, model, err));
     *bytes = fm_model_memory(*model);
     return FM_OK;
@@ -35,16 +38,15 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
     fm_pool *pool;
     fm_engine *engine = NULL;
     FM_TRY(fm_pool_new(o->threads, &pool, err));
-    fm_engine_options options = {.rows = o->rows,
-                                 .cache = fm_api_kv_type(o->cache),
-                                 .kernels = fm_kernels_get(level), .pool = pool};
+    fm_engine_options options = fm_api_engine_options(o, level, pool);
     fm_status status = fm_engine_new(model, &options, &engine, err);
     if (status == FM_OK)
         status = fm_api_settle_context(model, engine, o, n->weights, &n->context, err);
     if (status == FM_OK) {
         n->plan = fm_engine_plan_bytes(engine);
-        n->page = fm_engine_kv(engine)->page_bytes;
+        n->page = fm_engine_cache_bytes(engine, 1);
         n->page_positions = fm_engine_kv(engine)->page_positions;
+        n->token = fm_engine_kv(engine)->page_bytes / (uint64_t)n->page_positions;
     }
     fm_engine_free(engine);
     fm_pool_free(pool);
@@ -54,7 +56,7 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
 static fm_status find_needs(const fm_store *store, const fathom_model_options *o,
                             fm_cpu_level level, needs *n, fm_error *err) {
     fm_model *model = NULL;
-    *n = (needs){.available = o->memory_limit};
+    *n = (needs){.available = o->memory_limit, .sessions = o->sessions};
     FM_TRY(weigh(store, o, false, &model, &n->weights_in_place, err));
     fm_model_free(model);
     FM_TRY(weigh(store, o, !o->map_only, &model, &n->weights, err));
@@ -71,7 +73,8 @@ static int64_t largest_context(const needs *n, int64_t most) {
     uint64_t fixed = n->weights + n->plan;
     if (n->available == 0) return most;
     if (n->available <= fixed) return 0;
-    uint64_t positions = (n->available - fixed) / n->page * (uint64_t)n->page_positions;
+    uint64_t pages = (n->available - fixed) / n->page / (uint64_t)n->sessions; /* one of them spare */
+    uint64_t positions = (pages ? pages - 1 : 0) * (uint64_t)n->page_positions;
     return positions < (uint64_t)most ? (int64_t)positions : most;
 }
 
@@ -132,7 +135,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
     fm_json_put_integer(w, "context", n->context);
     fm_json_put_integer(w, "cache", (int64_t)cache);
     fm_json_put_integer(w, "cache_bytes_per_token",
-                        (int64_t)(n->page / (uint64_t)n->page_positions));
+                        (int64_t)n->token);
     fm_json_put_integer(w, "total", (int64_t)total);
     if (n->available) {
         fm_json_put_integer(w, "available", (int64_t)n->available);

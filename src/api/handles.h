@@ -2,8 +2,11 @@
 #pragma once
 
 #include "api/objects.h"
+#include "engine/constrain.h"
 #include "engine/engine.h"
 #include "engine/sample.h"
+
+#include <pthread.h>
 
 struct fathom_model {
     char *path, *name;
@@ -14,6 +17,12 @@ struct fathom_model {
     fm_engine *engine;
     fathom_tokenizer *tokenizer; /* NULL: the files carry none */
     uint64_t weight_bytes;
+    pthread_mutex_t lock; /* guards what follows */
+    fm_token_trie *trie;  /* made when the first grammar is used */
+};
+
+struct fathom_grammar {
+    fm_grammar *inner;
 };
 
 struct fathom_session {
@@ -25,6 +34,13 @@ struct fathom_session {
 /* Options as the caller gave them, with NULL and zeros replaced; also the CPU level. */
 fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_options *out,
                          fm_cpu_level *level, fm_error *err);
+/* What a model and its engine are made with: one place, so that what is promised is what is taken. */
+fm_model_options fm_api_model_options(const fathom_model_options *options);
+fm_engine_options fm_api_engine_options(const fathom_model_options *options, fm_cpu_level level,
+                                        fm_pool *pool);
+/* Bytes of cache for `options->sessions` sessions as long as the context, and a page or two each for what
+ * they do not share while they part. */
+uint64_t fm_api_cache_bytes(const fm_engine *engine, const fathom_model_options *options, int64_t context);
 /* The context that was asked for, or the model's own (at most 32768), halved while it does not fit
  * beside weights and plan, down to 2048. */
 fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
@@ -33,6 +49,11 @@ fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
 fm_kv_type fm_api_kv_type(fathom_cache_type type);
 /* Ids that may be drawn: those that both the tokenizer and the model know. */
 int64_t fm_api_drawable(const fathom_model *model);
+/* Queues what makes the timeline ids[0..n). *reused: tokens that need not be computed. */
+fm_status fm_api_queue(fathom_session *s, const int32_t *ids, size_t n, size_t *reused, fm_error *err);
 /* Makes the timeline ids[0..n), as fathom_session_sync says, with progress. */
 fm_status fm_api_sync(fathom_session *s, const int32_t *ids, size_t n, size_t *reused,
                       fm_extend_progress progress, void *context, fm_error *err);
+
+/* The caller's sampling options; biases go on being the caller's. */
+fm_sampling fm_api_sampling(const fathom_sampling *sampling);

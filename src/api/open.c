@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256 };
+enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256, MOST_SESSIONS = 1 << 16 };
 
 fathom_model_options fathom_model_defaults(void) {
     return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_F32};
@@ -21,9 +21,30 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
         return fm_fail(err, FM_ERR_ARGUMENT, "context and rows must be positive");
     FM_TRY(fm_cpu_level_parse(out->cpu ? out->cpu : "auto", level, err));
     out->cpu = fm_cpu_level_name(*level);
+    if (out->sessions < 0 || out->sessions > MOST_SESSIONS)
+        return fm_fail(err, FM_ERR_ARGUMENT, "there may be from 1 to %d sessions", MOST_SESSIONS);
     if (!out->rows) out->rows = DEFAULT_ROWS;
+    if (!out->sessions) out->sessions = 1;
     if (!out->memory_limit) out->memory_limit = fm_mem_available();
     return FM_OK;
+}
+
+fm_model_options fm_api_model_options(const fathom_model_options *o) {
+    return (fm_model_options){.arith = o->arith == FATHOM_FAST ? FM_FAST : FM_EXACT,
+                              .pack = !o->map_only, .mtp = !o->no_mtp};
+}
+
+fm_engine_options fm_api_engine_options(const fathom_model_options *o, fm_cpu_level level, fm_pool *pool) {
+    enum { TOGETHER = 16 }; /* sequences in one step */
+    int64_t together = o->sessions > TOGETHER ? o->sessions : TOGETHER;
+    return (fm_engine_options){.rows = o->rows, .sequences = together,
+                               .outputs = together + FM_DRAFT_MAX, .cache = fm_api_kv_type(o->cache),
+                               .share_prefixes = !o->no_sharing, .kernels = fm_kernels_get(level),
+                               .pool = pool};
+}
+
+uint64_t fm_api_cache_bytes(const fm_engine *e, const fathom_model_options *o, int64_t context) {
+    return (uint64_t)o->sessions * (fm_engine_cache_bytes(e, context) + fm_engine_cache_bytes(e, 1));
 }
 
 /* "3.2 GiB" and the like, for sentences. */
@@ -39,7 +60,7 @@ fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
     uint64_t fixed = weight_bytes + fm_engine_plan_bytes(engine), limit = options->memory_limit;
     *context = asked ? asked : most < DEFAULT_CONTEXT ? most : DEFAULT_CONTEXT;
     while (!asked && limit && *context > SMALLEST_CONTEXT &&
-           fixed + fm_engine_cache_bytes(engine, *context) > limit)
+           fixed + fm_api_cache_bytes(engine, options, *context) > limit)
         *context /= 2;
     return FM_OK;
 }
@@ -50,7 +71,7 @@ static fm_status fit(fathom_model *m, fm_engine_options *engine, fm_error *err) 
     FM_TRY(fm_engine_new(m->inner, engine, &m->engine, err));
     FM_TRY(fm_api_settle_context(m->inner, m->engine, &m->options, m->weight_bytes, &context, err));
     uint64_t fixed = m->weight_bytes + fm_engine_plan_bytes(m->engine), limit = m->options.memory_limit;
-    uint64_t cache = fm_engine_cache_bytes(m->engine, context);
+    uint64_t cache = fm_api_cache_bytes(m->engine, &m->options, context);
     if (limit && fixed + cache > limit)
         return fm_fail(err, FM_ERR_MEMORY,
                        "%s needs %.1f GiB (weights %.1f, activations %.2f, %lld tokens of context "
@@ -60,6 +81,7 @@ static fm_status fit(fathom_model *m, fm_engine_options *engine, fm_error *err) 
                        gib(limit), asked ? " or a smaller context" : "");
     m->options.context = engine->context = context;
     fm_engine_set_context(m->engine, context);
+    fm_engine_set_cache_limit(m->engine, cache);
     return FM_OK;
 }
 
@@ -96,15 +118,12 @@ static fm_status open_model(fathom_model *m, const char *path, const fathom_mode
     if (!m->path) return fm_fail_memory(err, strlen(path), "a path");
     FM_TRY(fm_store_open(path, &m->store, err));
     FM_TRY(name_model(m, path, err));
-    fm_model_options what = {.arith = m->options.arith == FATHOM_FAST ? FM_FAST : FM_EXACT,
-                             .pack = !m->options.map_only};
+    fm_model_options what = fm_api_model_options(&m->options);
     FM_TRY(fm_model_bind(m->store, &what, &m->inner, err));
     FM_TRY(fm_pool_new(m->options.threads, &m->pool, err));
     m->options.threads = fm_pool_threads(m->pool);
     m->weight_bytes = fm_model_memory(m->inner);
-    fm_engine_options engine = {.rows = m->options.rows,
-                                .cache = fm_api_kv_type(m->options.cache),
-                                .kernels = fm_kernels_get(level), .pool = m->pool};
+    fm_engine_options engine = fm_api_engine_options(&m->options, level, m->pool);
     FM_TRY(fit(m, &engine, err));
     FM_TRY(fm_api_tokenizer_of_store(m->store, &m->tokenizer, err));
     FM_TRY(check_tokenizer(m, err));
@@ -117,6 +136,7 @@ fathom_status fathom_model_open(const char *path, const fathom_model_options *op
     fm_error err;
     *out = NULL;
     fathom_model *m = fm_alloc_zero(sizeof *m, FM_MEM_OTHER);
+    if (m) pthread_mutex_init(&m->lock, NULL);
     fm_status status = m ? open_model(m, path, options, &err)
                          : fm_fail_memory(&err, sizeof *m, "a model");
     if (status == FM_OK)
@@ -128,6 +148,7 @@ fathom_status fathom_model_open(const char *path, const fathom_model_options *op
 
 void fathom_model_close(fathom_model *m) {
     if (!m) return;
+    fm_token_trie_free(m->trie);
     fm_engine_free(m->engine);
     fm_model_free(m->inner);
     fathom_tokenizer_close(m->tokenizer);
@@ -135,6 +156,7 @@ void fathom_model_close(fathom_model *m) {
     fm_store_close(m->store);
     fm_free(m->name);
     fm_free(m->path);
+    pthread_mutex_destroy(&m->lock);
     fm_free(m);
 }
 
@@ -169,7 +191,9 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .vocabulary = c->vocab_size, .context = m->options.context,
         .parameters = m->inner->parameters, .active_parameters = active_parameters(m->inner),
         .weight_bytes = m->weight_bytes, .plan_bytes = fm_engine_plan_bytes(m->engine),
-        .cache_bytes_per_token = kv->page_bytes / (uint64_t)kv->page_positions};
+        .cache_bytes_per_token = kv->page_bytes / (uint64_t)kv->page_positions,
+        .cache_bytes = fm_engine_options_of(m->engine)->cache_limit,
+        .mtp = fm_engine_has_mtp(m->engine)};
 }
 
 fathom_sampling fathom_sampling_defaults(const fathom_model *m) {

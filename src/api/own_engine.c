@@ -9,6 +9,7 @@ fm_status fm_api_own_engine(const fathom_model *model, int64_t sequences, int64_
     options.outputs = outputs;
     options.context = context;
     options.share_prefixes = false;
+    options.cache_limit = 0;
     FM_TRY(fm_engine_new(model->inner, &options, out, err));
     uint64_t cache = (uint64_t)sequences * fm_engine_cache_bytes(*out, context);
     uint64_t need = cache + fm_engine_plan_bytes(*out), available = fm_mem_available();

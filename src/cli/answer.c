@@ -166,12 +166,13 @@ void fm_answer_clear(fm_answer *a) {
 fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const int32_t *ids,
                              size_t n, const fathom_sampling *sampling, int64_t max_tokens,
                              bool starts_thinking, fathom_generation *result, fm_error *err) {
-    fathom_generate_options options = {.sampling = *sampling,
-                                       .max_tokens = max_tokens > 0 ? max_tokens : 0,
-                                       .starts_thinking = starts_thinking,
-                                       .on_text = on_text,
-                                       .on_prompt = on_prompt,
-                                       .context = answer};
+    fathom_generate_options options = fathom_generate_defaults(NULL);
+    options.sampling = *sampling;
+    options.max_tokens = max_tokens > 0 ? max_tokens : 0;
+    options.starts_thinking = starts_thinking;
+    options.on_text = on_text;
+    options.on_prompt = on_prompt;
+    options.context = answer;
     answer->session = session;
     answer->prompt = n;
     fathom_error said;

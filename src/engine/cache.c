@@ -43,6 +43,8 @@ void fm_cache_free(fm_cache *c) {
 }
 
 const fm_kv_shape *fm_cache_shape(const fm_cache *c) { return &c->shape; }
+void fm_cache_set_limit(fm_cache *c, uint64_t limit) { c->limit = limit; }
+size_t fm_cache_page_cost(const fm_kv_shape *shape) { return shape->page_bytes + HEADER; }
 
 void *fm_cache_take(fm_cache *c) {
     header *h = c->kept;
@@ -50,7 +52,7 @@ void *fm_cache_take(fm_cache *c) {
         c->kept = h->next;
         c->stats.kept--;
     } else {
-        size_t bytes = c->shape.page_bytes + HEADER;
+        size_t bytes = fm_cache_page_cost(&c->shape);
         if (c->limit && c->stats.bytes + bytes > c->limit) return NULL;
         h = fm_alloc(bytes, FM_MEM_CACHE);
         if (!h) return NULL;

@@ -15,6 +15,9 @@ typedef struct fm_cache fm_cache;
 fm_status fm_cache_new(const fm_kv_shape *shape, uint64_t limit, fm_cache **out, fm_error *err);
 void fm_cache_free(fm_cache *cache); /* every page must have been released */
 const fm_kv_shape *fm_cache_shape(const fm_cache *cache);
+void fm_cache_set_limit(fm_cache *cache, uint64_t limit);
+/* Bytes that a page takes in all. */
+size_t fm_cache_page_cost(const fm_kv_shape *shape);
 
 /* A page with one reference, contents undefined; NULL at the limit or without memory. */
 void *fm_cache_take(fm_cache *cache);

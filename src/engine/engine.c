@@ -79,6 +79,12 @@ fm_status fm_engine_start(fm_engine *e, fm_error *err) {
 }
 
 void fm_engine_set_context(fm_engine *e, int64_t context) { e->options.context = context; }
+
+void fm_engine_set_cache_limit(fm_engine *e, uint64_t bytes) {
+    e->options.cache_limit = bytes;
+    fm_cache_set_limit(e->cache, bytes);
+}
+
 size_t fm_engine_plan_bytes(const fm_engine *e) { return e->plan_bytes; }
 const fm_kv_shape *fm_engine_kv(const fm_engine *e) { return &e->kv; }
 const fm_engine_options *fm_engine_options_of(const fm_engine *e) { return &e->options; }
@@ -86,7 +92,7 @@ bool fm_engine_has_mtp(const fm_engine *e) { return e->mtp.plan; }
 
 uint64_t fm_engine_cache_bytes(const fm_engine *e, int64_t positions) {
     int64_t pages = (positions + e->kv.page_positions - 1) / e->kv.page_positions;
-    return (uint64_t)pages * e->kv.page_bytes;
+    return (uint64_t)pages * fm_cache_page_cost(&e->kv);
 }
 
 fm_cache_stats fm_engine_cache_statistics(fm_engine *e) {

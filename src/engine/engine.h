@@ -46,10 +46,12 @@ fm_status fm_engine_start(fm_engine *engine, fm_error *err);
 
 /* How many positions a sequence may have: settled once it is known what fits. */
 void fm_engine_set_context(fm_engine *engine, int64_t context);
+/* Bytes of pages in all, 0: no limit. */
+void fm_engine_set_cache_limit(fm_engine *engine, uint64_t bytes);
 size_t fm_engine_plan_bytes(const fm_engine *engine);
 const fm_kv_shape *fm_engine_kv(const fm_engine *engine);
 const fm_engine_options *fm_engine_options_of(const fm_engine *engine);
-/* Bytes of cache for a sequence of this many positions. */
+/* Bytes of cache for a sequence of this many positions, with what its pages cost beside their rows. */
 uint64_t fm_engine_cache_bytes(const fm_engine *engine, int64_t positions);
 fm_cache_stats fm_engine_cache_statistics(fm_engine *engine);
 bool fm_engine_has_mtp(const fm_engine *engine);

@@ -43,6 +43,7 @@ static fm_status bind_mtp(fm_binder *b) {
     FM_TRY(fm_bind_array(b, 1, sizeof *m->mtp, (void **)&m->mtp));
     fm_mtp_weights *w = m->mtp;
     int64_t d = c->hidden_size;
+    uint64_t parameters = m->parameters; /* of the main model, as the papers count */
     if (fm_bind_find(b, FM_ROLE_MTP_EMBED, 0))
         FM_TRY(bind_embedding(b, FM_ROLE_MTP_EMBED, &w->embed));
     else
@@ -54,7 +55,9 @@ static fm_status bind_mtp(fm_binder *b) {
     FM_TRY(fm_bind_vector(b, FM_ROLE_MTP_NORM, d, true, &w->norm));
     FM_TRY(fm_bind_matrix(b, FM_ROLE_MTP_EH_PROJ, d, 2 * d, &w->eh_proj));
     FM_TRY(fm_bind_attention(b, &w->layer));
-    return fm_bind_ffn(b, &w->layer);
+    FM_TRY(fm_bind_ffn(b, &w->layer));
+    m->parameters = parameters;
+    return FM_OK;
 }
 
 static fm_status bind_rope(fm_binder *b) {

@@ -86,7 +86,8 @@ struct fm_model {
     fm_arena arena;                   /* names, vectors, arrays of weights */
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
-    uint64_t parameters;              /* elements of all bound weights (a tied head counts once) */
+    uint64_t parameters;              /* elements of all bound weights (a tied head counts once, the
+                                         MTP module not at all, as in the papers' counts) */
     uint64_t sampled;                 /* sum over samples of weights, see fm_model_fingerprint */
     bool sampled_all;                 /* the matrices too: loading them went past their bytes anyway */
 };
