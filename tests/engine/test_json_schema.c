@@ -104,8 +104,8 @@ static void expect_length(fm_grammar *g, int n, bool fits) {
 
 static void long_strings_are_counted_to_the_character(void **state) {
     (void)state;
-    static const int lengths[][2] = {{0, 99}, {0, 100}, {0, 201}, {1, 250}, {99, 299}, {100, 100}, {150, 1234}, {300, 300},
-                                     {0, 3999}, {0, 4000}, {0, 4001}, {50, 4149}, {200, 4250}, {7, 20007}};
+    static const int lengths[][2] = {{0, 99}, {0, 100}, {0, 201}, {1, 250}, {99, 299}, {100, 100}, {150, 1234},
+                                     {300, 300}, {0, 3999}, {0, 4000}, {0, 4001}, {50, 4149}, {200, 4250}, {7, 20007}};
     for (size_t i = 0; i < FM_COUNT(lengths); i++) {
         char schema[100];
         int min = lengths[i][0], max = lengths[i][1];
@@ -328,7 +328,8 @@ static void loops_of_references_are_refused(void **state) {
             "#: a branch of this anyOf or oneOf is the whole again");
     refused("{\"items\": {\"anyOf\": [{\"type\": \"null\"}, {\"oneOf\": [{\"$ref\": \"#/items\"}]}]}}",
             FM_ERR_FORMAT, "#/items: a branch of this anyOf or oneOf is the whole again");
-    refused("{\"required\": [\"a\"], \"properties\": {\"a\": {\"$ref\": \"#\"}}}", FM_ERR_FORMAT, "like itself, without end");
+    refused("{\"required\": [\"a\"], \"properties\": {\"a\": {\"$ref\": \"#\"}}}", FM_ERR_FORMAT,
+            "like itself, without end");
     refused("{\"items\": {\"$ref\": \"#\"}, \"minItems\": 1}", FM_ERR_FORMAT, "like itself, without end");
 }
 
