@@ -79,7 +79,7 @@ static size_t characters(const json_t *x) {
 static bool matches(const char *pattern, const json_t *x) {
     int error;
     size_t at;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, 
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
                                      PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX | PCRE2_ALLOW_EMPTY_CLASS,
                                      &error, &at, NULL);
     if (!code) fail_msg("PCRE2 does not take %s", pattern);
