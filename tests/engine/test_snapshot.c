@@ -337,6 +337,47 @@ static void no_second_copy_of_the_cache_is_made(void **state) {
     assert_in_range(allocations[1][0], 0, allocations[1][1] + 1); /* a page table */
 }
 
+/* ---- threads --------------------------------------------------------------------------------------- */
+
+typedef struct visitor {
+    const rig *r;
+    char path[256];
+} visitor;
+
+/* Saves and loads a conversation that begins like the neighbour's, again and again. */
+static void *come_and_go(void *context) {
+    const rig *r = ((visitor *)context)->r;
+    const char *path = ((visitor *)context)->path;
+    fm_error err;
+    fm_sequence *s = computed(r, 130, 1), *l;
+    for (int i = 0; i < (sanitized() ? 10 : 60); i++) {
+        int32_t id = i % 37;
+        assert_ok(fm_sequence_extend(s, &id, 1, NULL, NULL, &err));
+        assert_ok(fm_sequence_save(s, path, &err));
+        assert_ok(fm_sequence_load(r->engine, path, &l, &err));
+        assert_same(s, l);
+        fm_sequence_free(s);
+        s = l;
+    }
+    fm_sequence_free(s);
+    return NULL;
+}
+
+static void threads_may_save_and_load_while_others_compute(void **state) {
+    (void)state;
+    pthread_t threads[3];
+    visitor visitors[3];
+    rig r = small(FM_KV_INT8, true);
+    for (int i = 0; i < 3; i++) {
+        visitors[i].r = &r;
+        snprintf(visitors[i].path, sizeof visitors[i].path, "%s.%d", scratch_path("sequence"), i);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &visitors[i]), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loaded_sequence_has_the_very_bits_and_goes_on_with_them),
@@ -348,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_full_cache_gives_up_prefixes_for_a_load_and_then_says_so),
         cmocka_unit_test(memory_may_run_out_anywhere),
         cmocka_unit_test(no_second_copy_of_the_cache_is_made),
+        cmocka_unit_test(threads_may_save_and_load_while_others_compute),
     };
     return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
 }
