@@ -73,7 +73,7 @@ class Inspect(unittest.TestCase):
             return json.loads(inspect(tap.golden('tiny-llama'), '--json', *options))['memory']
         self.assertEqual(cache('-c', '512')['context'], 512)
         self.assertGreater(cache('-c', '512')['cache'], cache('-c', '256')['cache'])
-        self.assertEqual(cache('--cache', 'f32')['cache'], 2 * cache('--cache', 'bf16')['cache'])
+        self.assertAlmostEqual(cache('--cache', 'f32')['cache'] / cache('--cache', 'bf16')['cache'], 2, 2)
         self.assertEqual(cache('--cache', 'int8')['cache_bytes_per_token'], 3 * 128)  # 64 + 4 * 4, padded
         ran = tap.fathom('inspect', tap.golden('odd/v3-one-pair-one-head'), '--cache', 'int8')
         self.assertEqual(ran.code, 2, ran)

@@ -1,4 +1,4 @@
-/* grammar.c: what answers are held to. */
+/* fathom_grammar.c: what answers are held to. */
 #include "api/handles.h"
 
 static fathom_status hand_over(fm_status status, fm_grammar *inner, const fm_error *err,
