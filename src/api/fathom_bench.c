@@ -1,5 +1,6 @@
 /* fathom_bench.c: the speed of an open model, in an engine of its own so that nothing is shared. */
 #include "api/own_engine.h"
+#include "fathom/fathom_measure.h"
 
 #include "base/json_write.h"
 #include "eval/bandwidth.h"
@@ -59,7 +60,7 @@ static fm_status measure(job *j, bool bandwidth, fm_error *err) {
     if (bandwidth) j->buffer = fm_bandwidth_buffer();
     if (j->buffer) FM_TRY(fm_bandwidth_measure(j->model->pool, j->buffer, &j->before, err));
     FM_TRY(fm_api_own_engine(j->model, j->options.sequences, 0, fm_bench_positions(&j->options),
-                             &j->engine, err));
+                             false, &j->engine, err));
     FM_TRY(fm_bench_run(j->model->inner, j->engine, &j->options, &j->results, &j->n, err));
     if (j->buffer) FM_TRY(fm_bandwidth_measure(j->model->pool, j->buffer, &j->after, err));
     return FM_OK;

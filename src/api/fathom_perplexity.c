@@ -1,5 +1,6 @@
 /* fathom_perplexity.c: a text scored by an open model. */
 #include "api/own_engine.h"
+#include "fathom/fathom_measure.h"
 
 #include "eval/perplexity.h"
 
@@ -99,7 +100,7 @@ static fm_status score(job *j, const char *text, size_t size, fm_perplexity_resu
     FM_TRY(check_options(j, err));
     FM_TRY(tokenize(j, text, size, &bos, err));
     int64_t outputs = fm_perplexity_outputs(m->config.vocab_size, j->model->options.rows);
-    FM_TRY(fm_api_own_engine(j->model, 1, outputs, j->context, &j->engine, err));
+    FM_TRY(fm_api_own_engine(j->model, 1, outputs, j->context, false, &j->engine, err));
     fm_perplexity_options options = {.context = j->context, .stride = o->stride, .limit = o->limit,
                                      .bos = bos, .token_bytes = j->token_bytes,
                                      .save = o->save_logits, .against = o->against, .on_plan = on_plan,

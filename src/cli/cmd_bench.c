@@ -6,6 +6,7 @@
 #include "cli/lengths.h"
 #include "cli/loading.h"
 #include "cli/report.h"
+#include "fathom/fathom_measure.h"
 
 #include <stddef.h>
 
@@ -236,6 +237,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     char *json;
     fm_load_arguments load = a->load; /* no room for sessions: there are none */
     if (load.context < 0) load.context = 1;
+    load.no_mtp = true;
     FM_TRY(fm_load_model(a->model, &load, &model, err));
     fm_status status = measure(a, model, &o, &json, err);
     if (status == FM_OK) {

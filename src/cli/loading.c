@@ -19,6 +19,7 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
     if (a->arith >= 0) o.arith = (fathom_arith)a->arith;
     if (a->cache >= 0) o.cache = (fathom_cache_type)a->cache;
     o.map_only = a->map_only;
+    o.no_mtp = a->no_mtp;
     return o;
 }
 

@@ -12,6 +12,7 @@ typedef struct fm_load_arguments {
     const char *cpu;
     int arith, cache; /* fathom_arith, fathom_cache_type; -1: the library's default */
     bool map_only, verbose;
+    bool no_mtp; /* set by commands that never guess */
 } fm_load_arguments;
 
 /* Rows of an option table; `type` has a field `member` of type fm_load_arguments. */

@@ -155,13 +155,15 @@ bool fm_number_parse(const char *s, size_t n, fm_number *out) {
     return n > 0 && fm_number_read(s, n, out) == n;
 }
 
-/* May a number begin at s[i]? Only the first character is looked at, and what stands before it. */
-static bool may_begin(const char *s, size_t i) {
+/* May a number begin at s[i], by what stands around its first character? In a sentence a sign stands
+ * beside its digits: 2 + 3 ends in 3. */
+static bool may_begin(const char *s, size_t n, size_t i) {
     int before = i > 0 ? (unsigned char)s[i - 1] : ' ', c = (unsigned char)s[i];
+    size_t sign = c == 0xE2 ? 3 : 1;
     if (is_letter(before) || before == '_') return false;
     if (is_digit(c)) return !is_digit(before);
     if (c == '-' || c == '+' || c == 0xE2 || c == '.')
-        return !is_digit(before) && before != ')' && before != '}';
+        return i + sign < n && s[i + sign] != ' ' && !is_digit(before) && before != ')' && before != '}';
     return c == '\\' || c == '$';
 }
 
@@ -169,7 +171,7 @@ bool fm_number_find(const char *s, size_t n, bool last, size_t *begin, size_t *l
     bool found = false;
     fm_number ignored;
     for (size_t i = 0; i < n;) {
-        size_t used = may_begin(s, i) ? fm_number_read(s + i, n - i, &ignored) : 0;
+        size_t used = may_begin(s, n, i) ? fm_number_read(s + i, n - i, &ignored) : 0;
         if (used == 0) {
             i++;
             continue;

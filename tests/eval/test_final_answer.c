@@ -84,6 +84,8 @@ static void numbers_are_found_in_text(void **state) {
         {"from -4 to (-2)", "-4", "-2"},
         {"it costs $12.50, or 3/4 of it", "$12.50", "3/4"},
         {"\\frac{3}{4} then \\frac{1}{x}", "\\frac{3}{4}", "1"},
+        {"so 2 + 3", "2", "3"},
+        {"5 - 3 \xE2\x88\x92 1", "5", "1"},
         {"version1 x_2", NULL, NULL},
         {"", NULL, NULL},
     };

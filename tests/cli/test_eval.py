@@ -1,0 +1,184 @@
+"""fathom eval: figures, results that survive a kill, and refusals through the program."""
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import tap
+
+QUICK = ('-n', '10', '-T', '1', '--top-p', '1', '--threads', '2')
+
+
+class Eval(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = holder.name
+        self.out = self.path('results.jsonl')
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def questions(self, n=6, **fields):
+        path = self.path('questions.jsonl')
+        with open(path, 'w') as f:
+            for i in range(n):
+                f.write(json.dumps({'question': 'What is %d + 1?' % i, 'answer': i + 1, **fields}) + '\n')
+        return path
+
+    def ask(self, *options, model='tiny-v3', err=''):
+        ran = tap.fathom('eval', tap.golden(model), *QUICK, '--json', *options)
+        self.assertEqual((ran.code, ran.err), (0, err), ran)
+        return json.loads(ran.out)
+
+    def results(self):
+        """Questions by line, without what a clock says."""
+        with open(self.out) as f:
+            head, *lines = [json.loads(line) for line in f]
+        for line in lines:
+            for sample in line['samples']:
+                del sample['seconds']
+        self.assertEqual(len({line['line'] for line in lines}), len(lines))
+        return head, sorted(lines, key=lambda line: line['line'])
+
+    def lines(self):
+        if not os.path.exists(self.out):
+            return 0
+        with open(self.out, 'rb') as f:
+            return f.read().count(b'\n')
+
+    def refused(self, *arguments, says):
+        ran = tap.fathom('eval', *arguments)
+        self.assertEqual((ran.code, ran.out), (2, ''), ran)
+        self.assertRegex(ran.err, r'\Afathom: [^\n]+\n\Z')
+        self.assertIn(says, ran.err)
+
+    def test_figures_agree_with_the_results(self):
+        got = self.ask(self.questions(), '-k', '3', '--out', self.out)
+        head, lines = self.results()
+        self.assertEqual((got['items'], got['done'], got['resumed'], got['samples']), (6, 6, 0, 18))
+        self.assertEqual((head['fathom_eval'], head['samples'], head['max_tokens'], head['temperature'],
+                          head['arith']), (1, 3, 10, 1, 'exact'))
+        samples = [s for line in lines for s in line['samples']]
+        self.assertEqual(len(samples), 18)
+        self.assertEqual(sum(s['correct'] for s in samples), got['correct'])
+        self.assertEqual(sum(s['tokens'] for s in samples), got['tokens'])
+        self.assertEqual(sum(s['stop'] == 'length' for s in samples), got['cut'])
+        self.assertEqual(got['cut'] + got['ended'], 18)
+        self.assertAlmostEqual(got['accuracy'], got['correct'] / 18)
+        self.assertLessEqual(got['accuracy_low'], got['accuracy'])
+        self.assertGreater(got['accuracy_high'], got['accuracy'])
+        self.assertEqual([line['expected'] for line in lines], ['1', '2', '3', '4', '5', '6'])
+        shown = tap.fathom('eval', tap.golden('tiny-v3'), *QUICK, self.questions(), '-k', '3', '--out', self.out)
+        self.assertEqual((shown.code, shown.err), (0, ''), shown)
+        for words in ('accuracy', 'pass@1', 'majority of 3', '6 of them from ' + self.out):
+            self.assertIn(words, shown.out)
+
+    def test_replies_depend_on_seed_and_question_and_not_on_threads_or_neighbours(self):
+        def texts(*options):
+            if os.path.exists(self.out):
+                os.remove(self.out)
+            self.ask(self.questions(), '--out', self.out, '--raw', *options)
+            return [line['samples'][0]['text'] for line in self.results()[1]]
+        usual = texts('--parallel', '1')
+        self.assertEqual(len(usual), 6)
+        self.assertEqual(texts('--parallel', '5'), usual)
+        self.assertEqual(texts('--threads', '1'), usual)
+        self.assertEqual(texts('--cpu', 'ref'), usual)
+        self.assertEqual(texts('--limit', '2'), usual[:2])
+        self.assertNotEqual(texts('--seed', '1'), usual)
+        self.assertNotEqual(texts('--instruction', 'Be brief.'), usual)
+        self.assertNotEqual(texts('--system', 'Be brief.'), usual)
+
+    def test_a_killed_run_loses_no_question_that_was_done(self):
+        path = self.questions(30)
+        command = ['--raw', '-n', '100', '-k', '4', '--parallel', '3', path, '--out', self.out]
+        self.ask(*command)
+        whole = self.results()
+        os.remove(self.out)
+        for kill in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+            before = self.lines()
+            with subprocess.Popen([tap.FATHOM, 'eval', tap.golden('tiny-v3'), *QUICK, *command],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as p:
+                while self.lines() < before + 3 and p.poll() is None:
+                    time.sleep(0.001)
+                p.send_signal(kill)
+                err = p.communicate(timeout=60)[1]
+            self.assertEqual(p.returncode, 130 if kill == signal.SIGINT else -kill, err)
+        head, lines = self.results()
+        self.assertEqual(head, whole[0])
+        self.assertTrue(all(line in whole[1] for line in lines))
+        got = self.ask(*command)
+        self.assertEqual((got['done'], got['items'], got['resumed']), (30, 30, len(lines)))
+        self.assertEqual(self.results(), whole)
+
+    def test_a_torn_last_line_is_asked_again(self):
+        path = self.questions()
+        self.ask(path, '--out', self.out)
+        whole = self.results()
+        with open(self.out, 'rb') as f:
+            data = f.read()
+        last = data.rindex(b'\n', 0, -1) + 1
+        for cut in (last + 1, last + 40, len(data) - 1):
+            with open(self.out, 'wb') as f:
+                f.write(data[:cut])
+            self.assertEqual(self.ask(path, '--out', self.out)['resumed'], 5)
+            self.assertEqual(self.results(), whole)
+
+    def test_results_of_others_are_not_added_to(self):
+        path = self.questions()
+        self.ask(path, '--out', self.out)
+        model = tap.golden('tiny-v3')
+        for options, says in ((['-T', '0'], 'temperature 1 and this run has 0:'),
+                              (['-k', '2'], 'samples 1 and this run has 2:'),
+                              (['--instruction', 'x'], "instruction none and this run has 'x':"),
+                              (['-n', '11'], 'max_tokens 10 and this run has 11:')):
+            self.refused(model, path, *QUICK, '--out', self.out, *options, says=says)
+        self.refused(tap.golden('tiny-v2-lite'), path, *QUICK, '--out', self.out, says='architecture')
+        self.refused(tap.golden('tiny-v3-bf16'), path, *QUICK, '--out', self.out,
+                     says='of another model')
+        self.refused(model, self.questions(5, id='other'), *QUICK, '--out', self.questions(3),
+                     says='holds no results of fathom eval')
+        with open(path, 'a') as f:
+            f.write('{"question": "more?", "answer": 1}\n')
+        self.assertEqual(self.ask(self.questions(7), '--out', self.out)['resumed'], 6)
+
+    def test_a_bad_line_is_named_before_the_model_is_opened(self):
+        path = self.questions(2)
+        with open(path, 'a') as f:
+            f.write('\n{"question": "no answer"}\n')
+        self.refused('/no/such/model', path, says='%s, line 4: there is no "answer"' % path)
+        with open(path, 'wb') as f:
+            f.write(b'\xff\n')
+        self.refused('/no/such/model', path, says='line 1')
+        self.refused('/no/such/model', self.path('nothing'), says='nothing')
+        self.refused('/no/such/model', '/dev/null', says='holds no questions')
+        self.refused(tap.golden('tiny-v3'), self.questions(), '--style', 'nonsense', says="'nonsense'")
+        self.refused(tap.golden('tiny-v3'), self.questions(), '--raw', '--style', 'r1', says='--raw')
+        self.refused(tap.golden('tiny-v3'), self.questions(), '-n', '5', '--out', self.folder, says=self.folder)
+        long = self.path('long.jsonl')
+        with open(long, 'w') as f:
+            f.write(json.dumps({'prompt': 'word ' * 5000, 'answer': 1}))
+        self.refused(tap.golden('tiny-v3'), long, says='question of line 1')
+
+    def test_a_real_model_answers_what_it_is_known_to_answer(self):
+        """tests/golden/peers: llama.cpp's greedy reply to the same prompt."""
+        model = tap.fixture('smollm2/SmolLM2-135M-Instruct.Q4_1.gguf')
+        path = self.path('real.jsonl')
+        with open(path, 'w') as f:
+            f.write(json.dumps({'question': 'What is the capital of France?',
+                                'answer': 'The capital of France is Paris'}) + '\n')
+            f.write(json.dumps({'question': 'What is the capital of France?', 'answer': 'Rome'}) + '\n')
+        ran = tap.fathom('eval', model, path, '-T', '0', '-n', '20', '--json', '--out', self.out)
+        self.assertEqual((ran.code, ran.err), (0, ''), ran)
+        got = json.loads(ran.out)
+        self.assertEqual((got['correct'], got['samples'], got['ended']), (1, 2, 2))
+        texts = [line['samples'][0]['text'] for line in self.results()[1]]
+        self.assertEqual(texts, ['The capital of France is Paris.'] * 2)
+
+
+if __name__ == '__main__':
+    tap.main()
