@@ -20,7 +20,8 @@ struct fm_lineedit {
     EditLine *edit;
     History *history;
     bool continued;
-    bool moves;               /* the terminal's cursor can be sent back */
+    bool moves;                /* the terminal's cursor can be sent back */
+    int columns;               /* for which the line is drawn */
     unsigned changes, returns; /* of the window, that are on the screen */
     fm_buffer line, message;
     fm_pastes pastes;
@@ -59,15 +60,18 @@ static int rows_of(const char *s, size_t n, int column, int columns) {
     return rows + column / columns;
 }
 
-static int rows_before_cursor(const fm_lineedit *e) {
+static int rows_before_cursor(const fm_lineedit *e, int columns) {
     const LineInfo *line = el_line(e->edit);
     return rows_of(line->buffer, (size_t)(line->cursor - line->buffer),
-                   prompt_width(prompt_of(e->edit)), fm_screen_width(stdout));
+                   prompt_width(prompt_of(e->edit)), columns);
 }
 
-/* Draws the line again where it stands: most terminals have broken it anew at their new width. */
+/* Draws the line again where it stands. Some terminals have broken it anew at their new width, others
+ * leave it as it was: rather too little is taken back than what stands above. */
 static void draw_again(fm_lineedit *e, bool here) {
-    int up = here ? 0 : rows_before_cursor(e);
+    int before = e->columns, now = e->columns = fm_screen_width(stdout);
+    int up = here ? 0 : rows_before_cursor(e, before), up_now = rows_before_cursor(e, now);
+    if (up_now < up) up = up_now;
     if (e->moves) {
         char sequence[32];
         snprintf(sequence, sizeof sequence, "\033[%dA", up);
@@ -153,7 +157,8 @@ static bool read_paste(EditLine *edit, fm_buffer *text) {
 /* What fits on half of the screen, together with the line that is there, is shown as it is. */
 static bool fits(const fm_lineedit *e, const char *text, size_t size) {
     int columns = fm_screen_width(stdout), height = fm_screen_height(stdout);
-    return e->moves && rows_before_cursor(e) + rows_of(text, size, columns / 2, columns) < height / 2;
+    int rows = rows_before_cursor(e, columns) + rows_of(text, size, columns / 2, columns);
+    return e->moves && rows < height / 2;
 }
 
 static unsigned char on_paste(EditLine *edit, int key) {
@@ -285,6 +290,7 @@ static const char *edit_line(fm_lineedit *e, int *n) {
     sigprocmask(SIG_BLOCK, &signals, &before);
     e->changes = fm_tty_changes();
     e->returns = fm_tty_returns();
+    e->columns = fm_screen_width(stdout);
     el_resize(e->edit);
     bracket_pastes(e, true);
     const char *line = el_gets(e->edit, n);

@@ -128,8 +128,25 @@ void fm_progress_begin(fm_progress *p, const char *what, double units, const cha
                        .on = fm_screen_moves(stderr)};
 }
 
+static void put_bar(fm_buffer *line, double fraction, int cells, fm_ink ink) {
+    int full = (int)(fraction * cells + 0.5);
+    fm_buffer_text(line, ink.accent);
+    for (int i = 0; i < cells; i++) {
+        if (i == full) fm_buffer_format(line, "%s%s", ink.reset, ink.dim);
+        fm_buffer_text(line, i < full ? "━" : "─");
+    }
+    fm_buffer_format(line, "%s ", ink.reset);
+}
+
+static void put_rate(fm_buffer *line, const char *unit, double rate) {
+    bool bytes = strcmp(unit, "B") == 0;
+    fm_buffer_format(line, "  %s%s%s/s", bytes ? fm_human_bytes(rate) : fm_human_count(rate),
+                     bytes ? "" : " ", bytes ? "" : unit);
+}
+
+/* Only what fits on one line: a longer one could not be taken back. */
 void fm_progress_at(fm_progress *p, double fraction) {
-    enum { BAR = 24 };
+    enum { BAR = 24, RATE = 18, LEFT = 18 };
     double now = fm_clock_seconds(), elapsed = now - p->started;
     double fresh = fraction - p->before, left = fresh > 0 ? elapsed * (1 - fraction) / fresh : 0;
     if (!p->on || fresh <= 0 || elapsed < 0.3) return;
@@ -137,21 +154,13 @@ void fm_progress_at(fm_progress *p, double fraction) {
     if (fraction > 1) fraction = 1;
     fm_ink ink = fm_ink_for(stderr);
     fm_buffer line = {0};
+    int room = fm_screen_width(stderr) - fm_text_width(p->what, strlen(p->what)) - 8;
     fm_buffer_format(&line, "\r%s%s ", ink.reset, p->what);
-    int full = (int)(fraction * BAR + 0.5);
-    fm_buffer_text(&line, ink.accent);
-    for (int i = 0; i < BAR; i++) {
-        if (i == full) fm_buffer_format(&line, "%s%s", ink.reset, ink.dim);
-        fm_buffer_text(&line, i < full ? "━" : "─");
-    }
-    fm_buffer_format(&line, "%s %3.0f %%", ink.reset, fraction * 100);
-    if (p->unit) {
-        double rate = p->units * fresh / elapsed;
-        bool bytes = strcmp(p->unit, "B") == 0;
-        fm_buffer_format(&line, "  %s%s%s/s", bytes ? fm_human_bytes(rate) : fm_human_count(rate),
-                         bytes ? "" : " ", bytes ? "" : p->unit);
-    }
-    fm_buffer_format(&line, "  %s left\033[K", fm_human_seconds(left));
+    if (room > BAR + LEFT) put_bar(&line, fraction, BAR, ink);
+    fm_buffer_format(&line, "%3.0f %%", fraction * 100);
+    if (p->unit && room > BAR + LEFT + RATE) put_rate(&line, p->unit, p->units * fresh / elapsed);
+    if (room > LEFT) fm_buffer_format(&line, "  %s left", fm_human_seconds(left));
+    fm_buffer_text(&line, "\033[K");
     if (!line.failed) fwrite(line.data, 1, line.size, stderr);
     fflush(stderr);
     fm_buffer_clear(&line);

@@ -1,8 +1,10 @@
 """What is typed in a chat: many lines, pastes, history, completion, other scripts, windows that change."""
 import json
 import os
+import signal
 import stat
 import tempfile
+import termios
 import unittest
 
 import tap
@@ -243,6 +245,37 @@ class Lines(unittest.TestCase):
         self.assertTrue(screen.endswith('› ' + 'abcdefghij' * 5 + 'X'), screen)
         self.assertEqual(screen.count('›'), 1, screen)
         self.assertEqual(self.ask(at, '\n'), 'abcdefghij' * 5 + 'X')
+        self.leave(at)
+
+    def test_a_window_that_changes_takes_nothing_that_stands_above(self):
+        """On a terminal that does not break lines anew, of which ours is one."""
+        line = 'abcdefghij' * 7
+        for columns in (90, 60, 36, 20, 120):
+            at = self.chat(columns=100)
+            before = at.screen.text().split('›')[0]
+            at.send(line)
+            at.settle(0.1)
+            at.resize(columns, 24)
+            at.settle(0.2)
+            at.send('X')
+            screen = at.settle(0.2)
+            kept = [l[:columns].rstrip() for l in before.rstrip().split('\n')]
+            self.assertEqual(screen.split('\n')[:len(kept)], kept)
+            self.assertTrue(screen.replace('\n', '').endswith(line + 'X'), screen)
+            self.leave(at)
+
+    def test_ctrl_z_and_back_the_line_is_there_again(self):
+        at = self.chat()
+        at.send('half a line')
+        at.settle(0.1)
+        os.kill(at.pid, signal.SIGSTOP) # Ctrl-Z itself needs a shell around it
+        os.waitpid(at.pid, os.WUNTRACED)
+        mode = termios.tcgetattr(at.fd)
+        mode[3] |= termios.ICANON | termios.ECHO # what a shell would have made of it
+        termios.tcsetattr(at.fd, termios.TCSANOW, mode)
+        os.kill(at.pid, signal.SIGCONT)
+        at.settle(0.2)
+        self.assertEqual(self.ask(at, ' and more\n'), 'half a line and more')
         self.leave(at)
 
 
