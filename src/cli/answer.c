@@ -164,19 +164,16 @@ void fm_answer_clear(fm_answer *a) {
 /* ---- generating ------------------------------------------------------------------------------*/
 
 fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const int32_t *ids,
-                             size_t n, const fathom_sampling *sampling, int64_t max_tokens,
-                             bool starts_thinking, fathom_generation *result, fm_error *err) {
-    fathom_generate_options options = fathom_generate_defaults(NULL);
-    options.sampling = *sampling;
-    options.max_tokens = max_tokens > 0 ? max_tokens : 0;
-    options.starts_thinking = starts_thinking;
-    options.on_text = on_text;
-    options.on_prompt = on_prompt;
-    options.context = answer;
+                             size_t n, const fathom_generate_options *options,
+                             fathom_generation *result, fm_error *err) {
+    fathom_generate_options o = *options;
+    o.on_text = on_text;
+    o.on_prompt = on_prompt;
+    o.context = answer;
     answer->session = session;
     answer->prompt = n;
     fathom_error said;
-    return fm_said(fathom_generate(session, ids, n, &options, result, &said), &said, err);
+    return fm_said(fathom_generate(session, ids, n, &o, result, &said), &said, err);
 }
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,

@@ -55,10 +55,11 @@ void fm_answer_begin(fm_answer *answer, bool hide_thinking, bool silent);
 void fm_answer_end(fm_answer *answer);
 void fm_answer_clear(fm_answer *answer);
 
-/* Generates into `answer` (begun). Ctrl-C stops it with FATHOM_STOP_CALLER and FM_OK. */
+/* Generates into `answer` (begun), as `options` say but for their callbacks. Ctrl-C stops it with
+ * FATHOM_STOP_CALLER and FM_OK. */
 fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const int32_t *ids,
-                             size_t n, const fathom_sampling *sampling, int64_t max_tokens,
-                             bool starts_thinking, fathom_generation *result, fm_error *err);
+                             size_t n, const fathom_generate_options *options,
+                             fathom_generation *result, fm_error *err);
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
                                fm_error *err);

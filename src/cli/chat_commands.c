@@ -180,6 +180,7 @@ static fm_status do_stats(fm_chat *c, const char *rest, fm_error *err) {
     size_t held;
     fathom_session_tokens(c->session, &held);
     fathom_model_info info = fathom_model_describe(c->model);
+    const fathom_sampling *s = &c->generate.sampling;
     fm_buffer line = {0};
     if (c->last.prompt_tokens > 0) {
         fm_answer_stats(&line, &c->last, true);
@@ -193,8 +194,7 @@ static fm_status do_stats(fm_chat *c, const char *rest, fm_error *err) {
     fm_chat_note(c, fm_buffer_string(&line));
     line.size = 0;
     fm_buffer_format(&line, "temperature %g · top-p %g · top-k %d · min-p %g · seed %" PRIu64,
-                     (double)c->sampling.temperature, (double)c->sampling.top_p, c->sampling.top_k,
-                     (double)c->sampling.min_p, c->sampling.seed);
+                     (double)s->temperature, (double)s->top_p, s->top_k, (double)s->min_p, s->seed);
     fm_chat_note(c, fm_buffer_string(&line));
     fm_buffer_clear(&line);
     return FM_OK;

@@ -16,12 +16,12 @@ static const struct setting {
     double low, high;
     const char *help;
 } settings[] = {
-    {"temperature", REAL, AT(sampling.temperature), 0, 100, "0: the likeliest token every time"},
-    {"top-p", REAL, AT(sampling.top_p), 0, 1, "draw from the likeliest that hold this; 1: off"},
-    {"top-k", WHOLE, AT(sampling.top_k), 0, 1 << 30, "draw from so many; 0: off"},
-    {"min-p", REAL, AT(sampling.min_p), 0, 1, "leave out what is below this part of the likeliest"},
-    {"seed", SEED, AT(sampling.seed), 0, 9e15, "same seed, same answer"},
-    {"max-tokens", LONG, AT(max_tokens), 0, 1e12, "of one answer; 0: until it is done"},
+    {"temperature", REAL, AT(generate.sampling.temperature), 0, 100, "0: the likeliest token every time"},
+    {"top-p", REAL, AT(generate.sampling.top_p), 0, 1, "draw from the likeliest that hold this; 1: off"},
+    {"top-k", WHOLE, AT(generate.sampling.top_k), 0, 1 << 30, "draw from so many; 0: off"},
+    {"min-p", REAL, AT(generate.sampling.min_p), 0, 1, "leave out what is below this part of the likeliest"},
+    {"seed", SEED, AT(generate.sampling.seed), 0, 9e15, "same seed, same answer"},
+    {"max-tokens", LONG, AT(generate.max_tokens), 0, 1e12, "of one answer; 0: until it is done"},
     {"think", SWITCH, AT(options.thinking), 0, 1, "on or off, for models that leave the choice"},
     {"hide-thinking", SWITCH, AT(hide_thinking), 0, 1, "on or off"},
 };

@@ -23,9 +23,8 @@ typedef struct fm_chat {
     char *file;       /* goes with the next question, or NULL */
     char *transcript; /* where /save and /load were last, or NULL */
     /* settings */
-    fathom_sampling sampling;
+    fathom_generate_options generate;
     fathom_chat_options options;
-    int64_t max_tokens; /* 0: none */
     bool hide_thinking;
     fathom_generation last; /* its prompt_tokens are 0 before the first */
     bool keyboard;          /* somebody sits there: reasoning folds, speed is told */

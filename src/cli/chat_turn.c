@@ -29,8 +29,8 @@ static fm_status generate(fm_chat *c, const int32_t *ids, size_t n, bool thinkin
     fathom_generation result = {0};
     fm_answer_begin(&answer, c->hide_thinking, false);
     answer.fold = c->keyboard;
-    fm_status status = fm_answer_generate(&answer, c->session, ids, n, &c->sampling, c->max_tokens,
-                                          thinking, &result, err);
+    c->generate.starts_thinking = thinking;
+    fm_status status = fm_answer_generate(&answer, c->session, ids, n, &c->generate, &result, err);
     fm_answer_end(&answer);
     if (status == FM_OK) {
         c->last = result;
@@ -103,8 +103,8 @@ fm_status fm_chat_retry(fm_chat *c, fm_error *err) {
     bool replied;
     if (c->conversation.n == 0) return fm_fail(err, FM_ERR_ARGUMENT, "nothing has been asked yet");
     if (!fm_conversation_ends_with(&c->conversation, "assistant")) return answer(c, &replied, err);
-    if (c->sampling.temperature > 0)
-        c->sampling.seed++; /* other words */
+    if (c->generate.sampling.temperature > 0)
+        c->generate.sampling.seed++; /* other words */
     else
         fm_chat_note(c, "The temperature is 0: the answer will be the same.\n");
     return answer_again(c, err);

@@ -137,7 +137,6 @@ static fm_status answer_piped(fm_chat *c, fm_error *err) {
 static fm_status prepare(fm_chat *c, const fm_chat_arguments *a, fm_error *err) {
     c->keyboard = fm_is_terminal(stdin);
     c->hide_thinking = a->answer.hide_thinking;
-    c->max_tokens = a->answer.max_tokens > 0 ? a->answer.max_tokens : 0;
     c->ink = fm_ink_for(stdout);
     FM_TRY(fm_answer_options_of(&a->answer, &c->options, err));
     FM_TRY(fm_conversation_system(&c->conversation, a->system, err));
@@ -145,7 +144,9 @@ static fm_status prepare(fm_chat *c, const fm_chat_arguments *a, fm_error *err) 
     if (!(c->tokenizer = fathom_model_tokenizer(c->model)))
         return fm_fail(err, FM_ERR_UNSUPPORTED,
                        "%s has no tokenizer: put its tokenizer.json beside the weights", a->model);
-    c->sampling = fm_sampling_of(&a->sampling, c->model);
+    c->generate = fathom_generate_defaults(c->model);
+    if (a->answer.max_tokens > 0) c->generate.max_tokens = a->answer.max_tokens;
+    c->generate.sampling = fm_sampling_of(&a->sampling, c->model);
     fathom_error said;
     return fm_said(fathom_session_new(c->model, &c->session, &said), &said, err);
 }
@@ -155,7 +156,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     fm_chat c = {0};
     fm_status status = prepare(&c, a, err);
     if (status == FM_OK && c.keyboard && a->sampling.seed < 0)
-        c.sampling.seed = (uint64_t)time(NULL); /* another conversation, other words */
+        c.generate.sampling.seed = (uint64_t)time(NULL); /* another conversation, other words */
     if (status == FM_OK) status = c.keyboard ? converse(&c, a, err) : answer_piped(&c, err);
     fm_conversation_free(&c.conversation);
     fm_free(c.file);

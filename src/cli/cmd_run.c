@@ -174,12 +174,14 @@ static fm_status generate(const arguments *a, fathom_model *model, const int32_t
     FM_TRY(fm_said(fathom_session_new(model, &session, &said), &said, err));
     fm_answer answer;
     fathom_generation result = {0};
-    fathom_sampling sampling = fm_sampling_of(&a->sampling, model);
+    fathom_generate_options o = fathom_generate_defaults(model);
+    o.sampling = fm_sampling_of(&a->sampling, model);
+    if (a->answer.max_tokens > 0) o.max_tokens = a->answer.max_tokens;
+    o.starts_thinking = thinking;
     if (fm_is_terminal(stderr) && fm_is_terminal(stdout)) fputs("\n", stderr);
     fm_answer_begin(&answer, a->answer.hide_thinking, a->json);
     fm_interrupt_catch();
-    fm_status status = fm_answer_generate(&answer, session, ids, n, &sampling, a->answer.max_tokens,
-                                          thinking, &result, err);
+    fm_status status = fm_answer_generate(&answer, session, ids, n, &o, &result, err);
     bool interrupted = fm_interrupted();
     fm_interrupt_release();
     fm_answer_end(&answer);
