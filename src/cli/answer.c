@@ -1,7 +1,10 @@
 #include "cli/answer.h"
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "cli/call.h"
+#include "cli/ids.h"
 #include "cli/tty.h"
 
 #include <inttypes.h>
@@ -46,14 +49,11 @@ static bool thought_something(fm_answer *a) {
 
 /* "thought for 12 s, 340 tokens — /thoughts shows it" */
 static void tell_thinking(const fm_answer *a) {
-    size_t held = 0;
-    if (a->session) fathom_session_tokens(a->session, &held);
     fm_buffer line = {0};
     fm_buffer_format(&line, "%sthought for %s", a->ink.dim,
                      fm_human_seconds(fm_clock_seconds() - a->thinking_since));
-    if (held > a->prompt)
-        fm_buffer_format(&line, ", %s token%s", fm_human_integer((double)(held - a->prompt)),
-                         held - a->prompt == 1 ? "" : "s");
+    fm_buffer_format(&line, ", %s token%s", fm_human_integer((double)a->thinking_tokens),
+                     a->thinking_tokens == 1 ? "" : "s");
     fm_buffer_format(&line, " — /thoughts shows it%s\n\n", a->ink.reset);
     fm_output(line.data, line.size);
     fm_buffer_clear(&line);
@@ -129,6 +129,12 @@ static bool on_text(void *context, const char *text, size_t size, bool thinking)
     return fm_output_flush() && !fm_interrupted();
 }
 
+static bool on_token(void *context, const fathom_token *token) {
+    fm_answer *a = context;
+    a->thinking_tokens += token->thinking;
+    return true;
+}
+
 static bool on_prompt(void *context, int64_t done, int64_t total) {
     fm_answer *a = context;
     a->reading.units = (double)total;
@@ -168,12 +174,40 @@ fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const i
                              fathom_generation *result, fm_error *err) {
     fathom_generate_options o = *options;
     o.on_text = on_text;
+    o.on_token = on_token;
     o.on_prompt = on_prompt;
     o.context = answer;
-    answer->session = session;
-    answer->prompt = n;
     fathom_error said;
     return fm_said(fathom_generate(session, ids, n, &o, result, &said), &said, err);
+}
+
+static fm_status read_grammar(const fm_answer_arguments *a, fathom_grammar **out, fm_error *err) {
+    char *text;
+    size_t size;
+    fathom_error said;
+    const char *path = a->grammar ? a->grammar : a->schema;
+    FM_TRY(fm_file_read(path, FM_TEXT_LIMIT, &text, &size, err));
+    fm_status status = fm_said(a->grammar ? fathom_grammar_gbnf(text, size, out, &said)
+                                          : fathom_grammar_json_schema(text, size, out, &said),
+                               &said, err);
+    fm_free(text);
+    if (status != FM_OK) fm_error_prefix(err, status, "%s", path);
+    return status;
+}
+
+fm_status fm_answer_generate_options(const fm_answer_arguments *a, fathom_generate_options *out,
+                                     fm_error *err) {
+    *out = fathom_generate_defaults(NULL);
+    if (a->grammar && a->schema)
+        return fm_fail(err, FM_ERR_ARGUMENT, "--grammar and --schema contradict each other");
+    if (a->max_tokens > 0) out->max_tokens = a->max_tokens;
+    if (a->thinking_budget >= 0) out->thinking_budget = a->thinking_budget;
+    if (a->guesses >= 0) out->guesses = a->guesses;
+    if (a->stop) {
+        out->stops = &a->stop;
+        out->n_stops = 1;
+    }
+    return a->grammar || a->schema ? read_grammar(a, &out->grammar, err) : FM_OK;
 }
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
@@ -200,5 +234,8 @@ void fm_answer_stats(fm_buffer *out, const fathom_generation *g, bool hash) {
     fm_answer_rate(out, "reply", g->generated_tokens, g->generate_seconds);
     if (g->stop == FATHOM_STOP_LENGTH) fm_buffer_text(out, " · cut at the limit");
     if (g->stop == FATHOM_STOP_CALLER) fm_buffer_text(out, " · stopped");
+    if (g->guessed_tokens)
+        fm_buffer_format(out, " · %" PRId64 " of %" PRId64 " guesses right", g->right_guesses,
+                         g->guessed_tokens);
     if (hash) fm_buffer_format(out, " · logits %016" PRIx64, g->logits_hash);
 }

@@ -15,7 +15,8 @@
 #include <stddef.h>
 
 typedef struct fm_answer_arguments {
-    int64_t max_tokens;
+    int64_t max_tokens, thinking_budget, guesses;
+    const char *stop, *grammar, *schema;
     bool think, no_think, hide_thinking;
     const char *style;
 } fm_answer_arguments;
@@ -24,6 +25,18 @@ typedef struct fm_answer_arguments {
     {FM_OPTION_INTEGER, "max-tokens", 'n', "N",                                                    \
      "stop after N tokens; without it when the model is done or the context full",                \
      offsetof(type, member.max_tokens), 1, 1e12, NULL, NULL},                                      \
+    {FM_OPTION_TEXT, "stop", 0, "TEXT", "stop the answer where TEXT appears, and leave that out",  \
+     offsetof(type, member.stop), 0, 0, NULL, NULL},                                               \
+    {FM_OPTION_INTEGER, "thinking-budget", 0, "N",                                                 \
+     "close the reasoning after N tokens; 0: do not reason; without it as long as it takes",      \
+     offsetof(type, member.thinking_budget), 0, 1e12, NULL, NULL},                                 \
+    {FM_OPTION_TEXT, "grammar", 0, "FILE", "hold the answer to a grammar (GBNF, docs/grammar.md)", \
+     offsetof(type, member.grammar), 0, 0, NULL, NULL},                                            \
+    {FM_OPTION_TEXT, "schema", 0, "FILE", "hold the answer to JSON that fits this JSON schema",    \
+     offsetof(type, member.schema), 0, 0, NULL, NULL},                                             \
+    {FM_OPTION_INTEGER, "guesses", 0, "N",                                                         \
+     "tokens to guess ahead where that pays, at most; the answer is the same with and without",    \
+     offsetof(type, member.guesses), 0, FATHOM_GUESSES_MAX, NULL, NULL},                           \
     {FM_OPTION_FLAG, "hide-thinking", .help = "show the answer without the reasoning",             \
      .offset = offsetof(type, member.hide_thinking)},                                              \
     {FM_OPTION_FLAG, "think", .help = "reason first, where a model leaves the choice (V3.1)",      \
@@ -46,8 +59,7 @@ typedef struct fm_answer {
     unsigned changes; /* of the window, when the flow's width was right */
     double thinking_since;
     fm_progress reading; /* of the prompt */
-    const fathom_session *session;
-    size_t prompt; /* its tokens */
+    int64_t thinking_tokens;
 } fm_answer;
 
 void fm_answer_begin(fm_answer *answer, bool hide_thinking, bool silent);
@@ -60,6 +72,11 @@ void fm_answer_clear(fm_answer *answer);
 fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const int32_t *ids,
                              size_t n, const fathom_generate_options *options,
                              fathom_generation *result, fm_error *err);
+
+/* The library's defaults with what was asked for over them, but for the sampling. Files are read; what
+ * *out borrows lives as long as *a, and its grammar is released with fathom_grammar_free. */
+fm_status fm_answer_generate_options(const fm_answer_arguments *a, fathom_generate_options *out,
+                                     fm_error *err);
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
                                fm_error *err);

@@ -20,6 +20,15 @@ static const struct setting {
     {"top-p", REAL, AT(generate.sampling.top_p), 0, 1, "draw from the likeliest that hold this; 1: off"},
     {"top-k", WHOLE, AT(generate.sampling.top_k), 0, 1 << 30, "draw from so many; 0: off"},
     {"min-p", REAL, AT(generate.sampling.min_p), 0, 1, "leave out what is below this part of the likeliest"},
+    {"repetition-penalty", REAL, AT(generate.sampling.repetition_penalty), 0, 100,
+     "divides what prompt and reply have; 1: off"},
+    {"presence-penalty", REAL, AT(generate.sampling.presence_penalty), -100, 100,
+     "off what the reply has; 0: off"},
+    {"frequency-penalty", REAL, AT(generate.sampling.frequency_penalty), -100, 100,
+     "off for each time that it has it; 0: off"},
+    {"thinking-budget", LONG, AT(generate.thinking_budget), -1, 1e12,
+     "tokens of reasoning; -1: as many as it takes"},
+    {"guesses", LONG, AT(generate.guesses), 0, FATHOM_GUESSES_MAX, "tokens guessed ahead, at most"},
     {"seed", SEED, AT(generate.sampling.seed), 0, 9e15, "same seed, same answer"},
     {"max-tokens", LONG, AT(generate.max_tokens), 0, 1e12, "of one answer; 0: until it is done"},
     {"think", SWITCH, AT(options.thinking), 0, 1, "on or off, for models that leave the choice"},
@@ -31,7 +40,7 @@ static void *place(fm_chat *c, const struct setting *s) { return (char *)c + s->
 static void show(fm_chat *c, const struct setting *s) {
     fm_buffer line = {0};
     const void *at = place(c, s);
-    fm_buffer_format(&line, "  %-14s", s->name);
+    fm_buffer_format(&line, "  %-20s", s->name);
     size_t start = line.size;
     switch (s->kind) {
     case REAL: fm_buffer_format(&line, "%g", (double)*(const float *)at); break;

@@ -139,13 +139,12 @@ static fm_status prepare(fm_chat *c, const fm_chat_arguments *a, fm_error *err) 
     c->hide_thinking = a->answer.hide_thinking;
     c->ink = fm_ink_for(stdout);
     FM_TRY(fm_answer_options_of(&a->answer, &c->options, err));
+    FM_TRY(fm_answer_generate_options(&a->answer, &c->generate, err));
     FM_TRY(fm_conversation_system(&c->conversation, a->system, err));
     FM_TRY(fm_load_model(a->model, &a->load, &c->model, err));
     if (!(c->tokenizer = fathom_model_tokenizer(c->model)))
         return fm_fail(err, FM_ERR_UNSUPPORTED,
                        "%s has no tokenizer: put its tokenizer.json beside the weights", a->model);
-    c->generate = fathom_generate_defaults(c->model);
-    if (a->answer.max_tokens > 0) c->generate.max_tokens = a->answer.max_tokens;
     c->generate.sampling = fm_sampling_of(&a->sampling, c->model);
     fathom_error said;
     return fm_said(fathom_session_new(c->model, &c->session, &said), &said, err);
@@ -161,6 +160,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     fm_conversation_free(&c.conversation);
     fm_free(c.file);
     fm_free(c.transcript);
+    fathom_grammar_free(c.generate.grammar);
     fathom_session_free(c.session);
     if (c.model) fathom_model_close(c.model);
     return status;

@@ -132,7 +132,7 @@ static fm_status tokens_of(const arguments *a, const fathom_model *model, const 
 
 static fm_status print_json(const fathom_model *model, fm_answer *answer,
                             const fathom_generation *g, fm_error *err) {
-    static const char *const stops[] = {"end", "length", "interrupted"};
+    static const char *const stops[] = {"end", "length", "interrupted", "string"};
     fathom_model_info info = fathom_model_describe(model);
     fm_buffer out = {0};
     fm_buffer_text(&out, "{\"text\": ");
@@ -148,11 +148,14 @@ static fm_status print_json(const fathom_model *model, fm_answer *answer,
     fm_json_quote(&out, info.name, strlen(info.name));
     fm_buffer_format(&out,
                      ",\n \"stop\": \"%s\",\n \"prompt_tokens\": %" PRId64
-                     ",\n \"generated_tokens\": %" PRId64 ",\n \"prompt_seconds\": %.6f"
+                     ",\n \"generated_tokens\": %" PRId64 ",\n \"reasoning_tokens\": %" PRId64
+                     ",\n \"guessed_tokens\": %" PRId64 ",\n \"right_guesses\": %" PRId64
+                     ",\n \"prompt_seconds\": %.6f"
                      ",\n \"generate_seconds\": %.6f,\n \"cpu\": \"%s\",\n \"threads\": %d"
                      ",\n \"arith\": \"%s\",\n \"logits_hash\": \"%016" PRIx64 "\"}\n",
-                     stops[g->stop], g->prompt_tokens, g->generated_tokens, g->prompt_seconds,
-                     g->generate_seconds, info.cpu, info.threads,
+                     stops[g->stop], g->prompt_tokens, g->generated_tokens, g->reasoning_tokens,
+                     g->guessed_tokens, g->right_guesses, g->prompt_seconds, g->generate_seconds,
+                     info.cpu, info.threads,
                      info.arith == FATHOM_EXACT ? "exact" : "fast", g->logits_hash);
     return fm_output_buffer(&out, err);
 }
@@ -167,21 +170,19 @@ static void print_stats(const arguments *a, const fathom_generation *g) {
     fm_buffer_clear(&line);
 }
 
+/* `o` lacks its sampling still. */
 static fm_status generate(const arguments *a, fathom_model *model, const int32_t *ids, size_t n,
-                          bool thinking, fm_error *err) {
+                          fathom_generate_options *o, fm_error *err) {
     fathom_session *session;
     fathom_error said;
     FM_TRY(fm_said(fathom_session_new(model, &session, &said), &said, err));
     fm_answer answer;
     fathom_generation result = {0};
-    fathom_generate_options o = fathom_generate_defaults(model);
-    o.sampling = fm_sampling_of(&a->sampling, model);
-    if (a->answer.max_tokens > 0) o.max_tokens = a->answer.max_tokens;
-    o.starts_thinking = thinking;
+    o->sampling = fm_sampling_of(&a->sampling, model);
     if (fm_is_terminal(stderr) && fm_is_terminal(stdout)) fputs("\n", stderr);
     fm_answer_begin(&answer, a->answer.hide_thinking, a->json);
     fm_interrupt_catch();
-    fm_status status = fm_answer_generate(&answer, session, ids, n, &o, &result, err);
+    fm_status status = fm_answer_generate(&answer, session, ids, n, o, &result, err);
     bool interrupted = fm_interrupted();
     fm_interrupt_release();
     fm_answer_end(&answer);
@@ -194,6 +195,21 @@ static fm_status generate(const arguments *a, fathom_model *model, const int32_t
     return status;
 }
 
+static fm_status answer(const arguments *a, const char *text, size_t size,
+                        fathom_generate_options *o, fm_error *err) {
+    fathom_model *model;
+    int32_t *ids;
+    size_t n;
+    FM_TRY(fm_load_model(a->model, &a->load, &model, err));
+    fm_status status = tokens_of(a, model, text, size, &ids, &n, &o->starts_thinking, err);
+    if (status == FM_OK) {
+        status = generate(a, model, ids, n, o, err);
+        fathom_free(ids);
+    }
+    fathom_model_close(model);
+    return status;
+}
+
 static fm_status run(const void *parsed, fm_error *err) {
     const arguments *a = parsed;
     if (a->raw && a->system)
@@ -202,20 +218,12 @@ static fm_status run(const void *parsed, fm_error *err) {
     fathom_chat_options checked;
     FM_TRY(fm_answer_options_of(&a->answer, &checked, err));
     char *text = NULL;
-    size_t size, n;
+    size_t size;
     FM_TRY(user_text(a, &text, &size, err));
-    fathom_model *model;
-    fm_status status = fm_load_model(a->model, &a->load, &model, err);
-    if (status == FM_OK) {
-        int32_t *ids;
-        bool thinking;
-        status = tokens_of(a, model, text, size, &ids, &n, &thinking, err);
-        if (status == FM_OK) {
-            status = generate(a, model, ids, n, thinking, err);
-            fathom_free(ids);
-        }
-        fathom_model_close(model);
-    }
+    fathom_generate_options o;
+    fm_status status = fm_answer_generate_options(&a->answer, &o, err);
+    if (status == FM_OK) status = answer(a, text, size, &o, err);
+    fathom_grammar_free(o.grammar);
     fathom_free(text);
     return status;
 }

@@ -74,6 +74,9 @@ fathom_sampling fm_sampling_of(const fm_sampling_arguments *a, const fathom_mode
     if (!isnan(a->temperature)) s.temperature = (float)a->temperature;
     if (!isnan(a->top_p)) s.top_p = (float)a->top_p;
     if (!isnan(a->min_p)) s.min_p = (float)a->min_p;
+    if (!isnan(a->repetition_penalty)) s.repetition_penalty = (float)a->repetition_penalty;
+    if (!isnan(a->presence_penalty)) s.presence_penalty = (float)a->presence_penalty;
+    if (!isnan(a->frequency_penalty)) s.frequency_penalty = (float)a->frequency_penalty;
     if (a->top_k >= 0) s.top_k = (int)(a->top_k < 1 << 30 ? a->top_k : 1 << 30);
     if (a->seed >= 0) s.seed = (uint64_t)a->seed;
     return s;

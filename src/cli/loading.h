@@ -40,7 +40,7 @@ typedef struct fm_load_arguments {
      .offset = offsetof(type, member.verbose)}
 
 typedef struct fm_sampling_arguments {
-    double temperature, top_p, min_p;
+    double temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
     int64_t top_k, seed;
 } fm_sampling_arguments;
 
@@ -54,6 +54,14 @@ typedef struct fm_sampling_arguments {
      offsetof(type, member.top_k), 0, 1e9, NULL, NULL},                                            \
     {FM_OPTION_REAL, "min-p", 0, "X", "leave out tokens below X times the likeliest",              \
      offsetof(type, member.min_p), 0, 1, NULL, NULL},                                              \
+    {FM_OPTION_REAL, "repetition-penalty", 0, "X",                                                 \
+     "make tokens of prompt and reply less likely by this factor; 1: off",                         \
+     offsetof(type, member.repetition_penalty), 0.01, 100, NULL, NULL},                            \
+    {FM_OPTION_REAL, "presence-penalty", 0, "X", "take X off tokens that the reply has; 0: off",   \
+     offsetof(type, member.presence_penalty), -100, 100, NULL, NULL},                              \
+    {FM_OPTION_REAL, "frequency-penalty", 0, "X",                                                  \
+     "take X off for each time that the reply has the token; 0: off",                              \
+     offsetof(type, member.frequency_penalty), -100, 100, NULL, NULL},                             \
     {FM_OPTION_INTEGER, "seed", 0, "N", "same seed, same answer",                                  \
      offsetof(type, member.seed), 0, 9e18, NULL, NULL}
 
