@@ -18,7 +18,12 @@
  *                       two bits [lane]
  *   F8     64 bytes of header; per 128 k: float scale[lane]; then per k: E4M3 code[lane]
  *
- * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks. */
+ * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks.
+ *
+ * Dots of integers (codes.h) take four bytes of codes of a lane at a time. Of every eight k they take
+ * 0 2 4 6, then 1 3 5 7, in all layouts alike, because that is how masks split a word of nibbles:
+ * (word & 0x0f0f0f0f) and (word >> 4 & 0x0f0f0f0f). Bits beyond the fourth are best kept where a
+ * shift and a mask bring them over those bytes, and whole bytes as words in that order. */
 #pragma once
 
 #include "kernel/panel.h"
