@@ -15,21 +15,10 @@ fathom_generate_options fathom_generate_defaults(const fathom_model *model) {
 }
 
 /* Both declare an id and a float in this order, so a list of one is a list of the other. */
-_Static_assert(sizeof(fathom_logit_bias) == sizeof(fm_logit_bias) &&
-               offsetof(fathom_logit_bias, bias) == offsetof(fm_logit_bias, bias), "one layout");
 _Static_assert(sizeof(fathom_logprob) == sizeof(fm_logprob) &&
                offsetof(fathom_logprob, logprob) == offsetof(fm_logprob, logprob), "one layout");
 _Static_assert((int)FATHOM_LOGPROBS_TOP == (int)FM_LOGPROBS_TOP &&
                (int)FATHOM_GUESSES_MAX == (int)FM_DRAFT_MAX, "one limit");
-
-fm_sampling fm_api_sampling(const fathom_sampling *s) {
-    return (fm_sampling){.temperature = s->temperature, .top_p = s->top_p, .top_k = s->top_k,
-                         .min_p = s->min_p, .repetition_penalty = s->repetition_penalty,
-                         .presence_penalty = s->presence_penalty,
-                         .frequency_penalty = s->frequency_penalty,
-                         .bias = (const fm_logit_bias *)(const void *)s->bias, .n_bias = s->n_bias,
-                         .seed = s->seed, .sequence = s->sequence};
-}
 
 /* ---- one reply of the engine, in the caller's words ------------------------------------------------*/
 

@@ -157,6 +157,19 @@ fathom_status fathom_step(fathom_session *const *sessions, size_t n, fathom_step
 
 /* ---- sampling --------------------------------------------------------------------------------------*/
 
+/* Both declare an id and a float in this order, so a list of one is a list of the other. */
+_Static_assert(sizeof(fathom_logit_bias) == sizeof(fm_logit_bias) &&
+               offsetof(fathom_logit_bias, bias) == offsetof(fm_logit_bias, bias), "one layout");
+
+fm_sampling fm_api_sampling(const fathom_sampling *s) {
+    return (fm_sampling){.temperature = s->temperature, .top_p = s->top_p, .top_k = s->top_k,
+                         .min_p = s->min_p, .repetition_penalty = s->repetition_penalty,
+                         .presence_penalty = s->presence_penalty,
+                         .frequency_penalty = s->frequency_penalty,
+                         .bias = (const fm_logit_bias *)(const void *)s->bias, .n_bias = s->n_bias,
+                         .seed = s->seed, .sequence = s->sequence};
+}
+
 int32_t fathom_session_sample(const fathom_session *s, const fathom_sampling *sampling) {
     const float *logits = fm_sequence_logits(s->sequence);
     if (!logits) return -1;

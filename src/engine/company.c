@@ -15,18 +15,6 @@
  * millisecond in a large vocabulary. */
 static const double GATHERING_SECONDS = 0.002;
 
-fm_status fm_company_admit(fm_engine *e, fm_error *err) {
-    if (e->living == e->gathered_capacity) {
-        int64_t capacity = e->living ? e->living * 2 : 16;
-        void *more = fm_realloc(e->gathered, (size_t)capacity * sizeof *e->gathered, FM_MEM_OTHER);
-        if (!more) return fm_fail_memory(err, (size_t)capacity * sizeof *e->gathered, "a sequence");
-        e->gathered = more;
-        e->gathered_capacity = capacity;
-    }
-    e->living++;
-    return FM_OK;
-}
-
 static void join(fm_engine *e, fm_sequence *s) {
     fm_sequence **link = &e->company;
     while (*link) link = &(*link)->next;
@@ -111,4 +99,10 @@ fm_status fm_sequence_compute(fm_sequence *s, fm_extend_progress progress, void 
         }
     }
     return FM_OK;
+}
+
+fm_status fm_sequence_extend(fm_sequence *s, const int32_t *ids, int64_t n,
+                             fm_extend_progress progress, void *context, fm_error *err) {
+    FM_TRY(fm_sequence_queue(s, ids, n, err));
+    return fm_sequence_compute(s, progress, context, err);
 }

@@ -109,16 +109,6 @@ fm_engine_speed fm_engine_speed_of(fm_engine *e) {
     return speed;
 }
 
-void fm_engine_enter(fm_engine *e) {
-    while (e->running) pthread_cond_wait(&e->free, &e->lock);
-    e->running = true;
-}
-
-void fm_engine_leave(fm_engine *e) {
-    e->running = false;
-    pthread_cond_broadcast(&e->free);
-}
-
 fm_status fm_engine_step(fm_engine *e, fm_sequence *const *sequences, int64_t n,
                          fm_step_report *report, fm_error *err) {
     fm_step_report done = {0};

@@ -97,12 +97,25 @@ static fm_status reserve_rows(fm_sequence *s, int64_t rows, fm_error *err) {
     return FM_OK;
 }
 
+/* With the lock held: the engine has one sequence more, which a shared step may have to list. */
+static fm_status admit(fm_engine *e, fm_error *err) {
+    if (e->living == e->gathered_capacity) {
+        int64_t capacity = e->living ? e->living * 2 : 16;
+        void *more = fm_realloc(e->gathered, (size_t)capacity * sizeof *e->gathered, FM_MEM_OTHER);
+        if (!more) return fm_fail_memory(err, (size_t)capacity * sizeof *e->gathered, "a sequence");
+        e->gathered = more;
+        e->gathered_capacity = capacity;
+    }
+    e->living++;
+    return FM_OK;
+}
+
 fm_status fm_sequence_new(fm_engine *e, fm_sequence **out, fm_error *err) {
     *out = NULL;
     fm_sequence *s = fm_alloc_zero(sizeof *s, FM_MEM_OTHER);
     if (!s) return fm_fail_memory(err, sizeof *s, "a sequence");
     pthread_mutex_lock(&e->lock);
-    fm_status status = fm_company_admit(e, err);
+    fm_status status = admit(e, err);
     pthread_mutex_unlock(&e->lock);
     if (status != FM_OK) {
         fm_free(s);
@@ -273,12 +286,6 @@ void fm_sequence_keep_rows(fm_sequence *s, int64_t rows) {
     s->logits_at = s->n;
     if (s->state)
         memcpy(s->state, s->hidden + (size_t)(rows - 1) * width(s), width(s) * sizeof(float));
-}
-
-fm_status fm_sequence_extend(fm_sequence *s, const int32_t *ids, int64_t n,
-                             fm_extend_progress progress, void *context, fm_error *err) {
-    FM_TRY(fm_sequence_queue(s, ids, n, err));
-    return fm_sequence_compute(s, progress, context, err);
 }
 
 const int32_t *fm_sequence_tokens(const fm_sequence *s, int64_t *n) {

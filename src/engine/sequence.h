@@ -74,12 +74,16 @@ struct fm_sequence {
     fm_error failure;
 };
 
-/* ---- engine.c ------------------------------------------------------------------------------------*/
-
 /* With the lock held: waits for the step that is running, if one is, and keeps others from starting
  * one until fm_engine_leave. */
-void fm_engine_enter(fm_engine *e);
-void fm_engine_leave(fm_engine *e);
+static inline void fm_engine_enter(fm_engine *e) {
+    while (e->running) pthread_cond_wait(&e->free, &e->lock);
+    e->running = true;
+}
+static inline void fm_engine_leave(fm_engine *e) {
+    e->running = false;
+    pthread_cond_broadcast(&e->free);
+}
 
 /* ---- step.c --------------------------------------------------------------------------------------*/
 
@@ -97,11 +101,6 @@ void fm_sequence_adopt(fm_sequence *s);
 void fm_sequence_offer(fm_sequence *s, int64_t n);
 /* With the lock held: makes room for `count` more positions, giving up unused prefixes if it must. */
 fm_status fm_sequence_reserve(fm_sequence *s, int64_t count, fm_error *err);
-
-/* ---- company.c -----------------------------------------------------------------------------------*/
-
-/* With the lock held: one sequence more lives; `living` is taken back by whoever frees it. */
-fm_status fm_company_admit(fm_engine *e, fm_error *err);
 
 /* ---- mtp.c ---------------------------------------------------------------------------------------*/
 
