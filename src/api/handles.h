@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/objects.h"
-#include "engine/constrain.h"
+#include "engine/grammar/constrain.h"
 #include "engine/engine.h"
 #include "engine/sample.h"
 

@@ -12,7 +12,7 @@
  * bit for bit, with guesses and without, at any temperature. */
 #pragma once
 
-#include "engine/constrain.h"
+#include "engine/grammar/constrain.h"
 #include "engine/engine.h"
 #include "engine/sample.h"
 #include "engine/transcript.h"

@@ -3,7 +3,7 @@
 
 #include "token/token_support.h"
 
-#include "engine/constrain.h"
+#include "engine/grammar/constrain.h"
 
 static inline fm_grammar *grammar_of(const char *text) {
     fm_error err = {0};

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
-#include "engine/constrain.h"
+#include "engine/grammar/constrain.h"
 
 #include <string.h>
 
