@@ -8,7 +8,7 @@
  *   F32    per k        float w[lane]
  *   F16    per k        half w[lane]
  *   BF16   per 2 k      w[lane]: k in the low half of a word, k + 1 in the high half
- *   Q8_0   per 32 k     half d[lane]; then per k: int8 q[lane]
+ *   Q8_0   per 32 k     half d[lane]; then per 4 k: a word of 4 signed bytes [lane]
  *   Q4_0   per 32 k     half d[lane]; then per 8 k: a word of 8 signed nibbles [lane]
  *   Q4_1   per 32 k     half d[lane], m[lane]; then per 8 k: a word of 8 nibbles [lane]
  *   Q4_K   per 256 k    half d[lane], dmin[lane]; the file's 12 bytes of scales as 3 words [lane];
@@ -33,7 +33,7 @@ typedef uint32_t fm_lanes32[FM_PANEL];
 
 typedef struct fm_panel_q8_0 {
     fm_lanes16 d;
-    int8_t q[32][FM_PANEL];
+    int8_t q[8][FM_PANEL][4]; /* [4 k][lane][k] */
 } fm_panel_q8_0;
 
 typedef struct fm_panel_q4_0 {

@@ -40,16 +40,18 @@ void fm_pack_q8_0(const fm_panel_source *s, void *panel) {
     static const file_q8_0 blank = {0};
     fm_panel_q8_0 *b = panel;
     for (int64_t i = 0; i < s->n_in / 32; i++, b++) {
-        fm_v16u8 m[2][FM_PANEL];
+        fm_v4u32 m[2][FM_PANEL];
         for (int r = 0; r < FM_PANEL; r++) {
             const file_q8_0 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
             b->d[r] = f->d;
             memcpy(&m[0][r], f->q, 16);
             memcpy(&m[1][r], f->q + 16, 16);
         }
-        fm_transpose_16x16_bytes(m[0]);
-        fm_transpose_16x16_bytes(m[1]);
-        memcpy(b->q, m, sizeof m);
+        for (int half = 0; half < 2; half++)
+            for (int r = 0; r < FM_PANEL; r += 4) {
+                fm_transpose_4x4_words(m[half] + r);
+                for (int j = 0; j < 4; j++) memcpy(b->q[4 * half + j][r], &m[half][r + j], 16);
+            }
     }
 }
 

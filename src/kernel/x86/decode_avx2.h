@@ -18,6 +18,28 @@ static FM_INLINE __m256i words8(const void *w, int half) {
     return _mm256_loadu_si256((const __m256i *)w + half);
 }
 
+/* ---- signed bytes, four to a word: at the top of one, times 2^24; the scale carries 2^-24 -------- */
+
+static FM_INLINE __m256 scale_8(const uint16_t *d, int half) {
+    return _mm256_mul_ps(halves8(d, half), _mm256_set1_ps(0x1p-24f));
+}
+
+/* Byte i of every word to the top, zeros below it. */
+static FM_INLINE __m256i byte_to_top(__m256i words, int i) {
+    const int zeros = 0x00808080, up = i << 24;
+    if (i == 0) return _mm256_slli_epi32(words, 24);
+    if (i == 3) return _mm256_and_si256(words, _mm256_set1_epi32((int)0xff000000));
+    __m128i lanes = _mm_setr_epi32(zeros | up, zeros | (up + (4 << 24)), zeros | (up + (8 << 24)),
+                                   zeros | (up + (12 << 24)));
+    return _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes));
+}
+
+static FM_INLINE __m256 signed_byte(__m256i words, int i) {
+    return _mm256_cvtepi32_ps(byte_to_top(words, i));
+}
+
+/* ---- nibbles ------------------------------------------------------------------------------------ */
+
 /* Nibble i, signed. */
 static FM_INLINE __m256 signed_nibble(__m256i words, int i) {
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(words, 28 - 4 * i), 28));

@@ -18,6 +18,26 @@ static FM_INLINE __m512 bytes16(const int8_t *b) {
 
 static FM_INLINE __m512i words16(const uint32_t *w) { return _mm512_loadu_si512(w); }
 
+/* ---- signed bytes, four to a word: at the top of one, times 2^24; the scale carries 2^-24 -------- */
+
+static FM_INLINE __m512 scale_8(const uint16_t *d) {
+    return _mm512_mul_ps(halves16(d), _mm512_set1_ps(0x1p-24f));
+}
+
+/* Byte i of every word to the top, zeros below it. */
+static FM_INLINE __m512i byte_to_top(__m512i words, int i) {
+    const int zeros = 0x00808080, up = i << 24;
+    if (i == 0) return _mm512_slli_epi32(words, 24);
+    if (i == 3) return _mm512_and_si512(words, _mm512_set1_epi32((int)0xff000000));
+    return _mm512_shuffle_epi8(
+        words, _mm512_set4_epi32(zeros | (up + (12 << 24)), zeros | (up + (8 << 24)),
+                                 zeros | (up + (4 << 24)), zeros | up));
+}
+
+static FM_INLINE __m512 signed_byte(__m512i words, int i) {
+    return _mm512_cvtepi32_ps(byte_to_top(words, i));
+}
+
 /* ---- nibbles: a table look-up uses the low four bits of its index and ignores the rest --------- */
 
 static FM_INLINE __m512 signed_nibbles(void) { /* codes of Q4_0, top bit turned over */

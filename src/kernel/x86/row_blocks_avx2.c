@@ -3,41 +3,10 @@
 
 #include <stddef.h>
 
-#define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define CODES_4(M) M(0) M(1) M(2) M(3)
+#define CODES_8(M) CODES_4(M) M(4) M(5) M(6) M(7)
 
 #define BLOCK(type, p, at) ((const type *)AT(p, at))
-
-static FM_INLINE void q8_0_group(const stream *s, const int n) {
-    FOUR(__m256, a);
-    FOUR(__m256, d);
-    ZERO_FOUR(a);
-    ZERO_FOUR(d);
-    const float *x = s->x;
-    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
-        size_t at = b * sizeof(fm_panel_q8_0);
-#define OPEN(p, h) d##p##h = halves8(BLOCK(fm_panel_q8_0, p, at)->d, h)
-        EACH_HALF(OPEN);
-#undef OPEN
-        at += sizeof(fm_lanes16);
-        for (int j = 0; j < 8; j++, at += 64) { /* a line: 4 k */
-            size_t ahead = ahead_of(s, at);
-#define FETCH(p) PREFETCH(p, ahead)
-            EACH_PANEL(FETCH);
-#undef FETCH
-#define STEP(p, h)                                                                                 \
-    a##p##h = _mm256_fmadd_ps(                                                                     \
-        f, _mm256_mul_ps(d##p##h, bytes8((const int8_t *)AT(p, at + i * 16), h)), a##p##h)
-#pragma GCC unroll 4
-            for (size_t i = 0; i < 4; i++) {
-                __m256 f = _mm256_set1_ps(*x++);
-                EACH_HALF(STEP);
-            }
-#undef STEP
-        }
-    }
-    EACH_HALF(STORE_Y);
-}
-DEFINE_ROW_PRODUCT(q8_0)
 
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, h, i) says what
  * code i of v<p><h> stands for. */
@@ -73,6 +42,21 @@ DEFINE_ROW_PRODUCT(q8_0)
     v00 = v01 = v10 = v11 = _mm256_setzero_si256();                                                \
     const float *x = s->x;
 
+static FM_INLINE void q8_0_group(const stream *s, const int n) {
+    VARIABLES
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q8_0);
+#define OPEN(p, h) d##p##h = scale_8(BLOCK(fm_panel_q8_0, p, at)->d, h)
+        EACH_HALF(OPEN);
+#undef OPEN
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(v##p##h, i))
+        for (size_t j = 0; j < 8; j++) LINE_OF(CODES_4, at + offsetof(fm_panel_q8_0, q) + 64 * j, 4);
+#undef WEIGHT
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q8_0)
+
 static FM_INLINE void q4_0_group(const stream *s, const int n) {
     VARIABLES
     for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
@@ -81,7 +65,7 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_nibble(v##p##h, i))
-        for (size_t j = 0; j < 4; j++) LINE_OF(EIGHT, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -100,7 +84,7 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_fmadd_ps(d##p##h, nibble(v##p##h, i), m##p##h)
-        for (size_t j = 0; j < 4; j++) LINE_OF(EIGHT, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -121,7 +105,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_HALF(OPEN_K_GROUP);
 #define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, nibble(v##p##h, i), m##p##h)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(EIGHT, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
 #undef WEIGHT
         }
     }

@@ -3,45 +3,14 @@
 
 #include <stddef.h>
 
-#define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define CODES_4(M) M(0) M(1) M(2) M(3)
+#define CODES_8(M) CODES_4(M) M(4) M(5) M(6) M(7)
 
 #define BLOCK(type, p, at) ((const type *)AT(p, at))
 
-static FM_INLINE void q8_0_group(const stream *s, const int n) {
-    FOUR(__m512, a);
-    FOUR(__m512, d);
-    ZERO_FOUR(a);
-    ZERO_FOUR(d);
-    const float *x = s->x;
-    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
-        size_t at = b * sizeof(fm_panel_q8_0);
-#define OPEN(p) d##p = halves16(BLOCK(fm_panel_q8_0, p, at)->d)
-        EACH_PANEL(OPEN);
-#undef OPEN
-        at += sizeof(fm_lanes16);
-        for (int j = 0; j < 8; j++, at += 64) { /* a line: 4 k */
-            size_t ahead = ahead_of(s, at);
-#define FETCH(p) PREFETCH(p, ahead)
-            EACH_PANEL(FETCH);
-#undef FETCH
-#define STEP(p)                                                                                    \
-    a##p = _mm512_fmadd_ps(f, _mm512_mul_ps(d##p, bytes16((const int8_t *)AT(p, at + i * 16))), a##p)
-#pragma GCC unroll 4
-            for (size_t i = 0; i < 4; i++) {
-                __m512 f = _mm512_set1_ps(*x++);
-                EACH_PANEL(STEP);
-            }
-#undef STEP
-        }
-    }
-    EACH_PANEL(STORE_Y);
-}
-DEFINE_ROW_PRODUCT(q8_0)
-
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, i) says what
- * code i of v<p> stands for. The empty asm
- * keeps the line in its register: gcc would rather load it again, across two cache lines, for every
- * nibble. */
+ * code i of v<p> stands for. The empty asm keeps the line in its register: gcc would rather load it
+ * again, across two cache lines, for every code. */
 #define LINE_OF(COUNT, at_line, codes)                                                             \
     do {                                                                                           \
         size_t line = (at_line), ahead = ahead_of(s, line);                                        \
@@ -77,6 +46,21 @@ DEFINE_ROW_PRODUCT(q8_0)
     v0 = v1 = v2 = v3 = _mm512_setzero_si512();                                                    \
     const float *x = s->x;
 
+static FM_INLINE void q8_0_group(const stream *s, const int n) {
+    VARIABLES
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q8_0);
+#define OPEN(p) d##p = scale_8(BLOCK(fm_panel_q8_0, p, at)->d)
+        EACH_PANEL(OPEN);
+#undef OPEN
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(v##p, i))
+        for (size_t j = 0; j < 8; j++) LINE_OF(CODES_4, at + offsetof(fm_panel_q8_0, q) + 64 * j, 4);
+#undef WEIGHT
+    }
+    EACH_PANEL(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q8_0)
+
 static FM_INLINE void q4_0_group(const stream *s, const int n) {
     VARIABLES
     const __m512 table = signed_nibbles();
@@ -86,7 +70,7 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up(v##p, 4 * i, table))
-        for (size_t j = 0; j < 4; j++) LINE_OF(EIGHT, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -106,7 +90,7 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_fmadd_ps(d##p, look_up(v##p, 4 * i, table), m##p)
-        for (size_t j = 0; j < 4; j++) LINE_OF(EIGHT, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -151,7 +135,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_PANEL(OPEN_K_GROUP);
 #define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up(v##p, 4 * i, table), m##p)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(EIGHT, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
 #undef WEIGHT
         }
     }

@@ -70,12 +70,14 @@ void fm_unpack_f8_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk
 void fm_unpack_q8_0_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q8_0 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
     size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
-    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
-        __m256 d[2] = {halves8(b->d, 0), halves8(b->d, 1)};
-        for (int k = 0; k < 32; k += 4) { /* a line */
-            FETCH(b->q[k]);
-#pragma GCC unroll 4
-            for (int i = k; i < k + 4; i++) PUT(i, _mm256_mul_ps(d[half], bytes8(b->q[i], half)));
+    for (; nk > 0; nk -= 32, b++) {
+        __m256 d[2] = {scale_8(b->d, 0), scale_8(b->d, 1)};
+        for (int j = 0; j < 8; j++, tile += 4 * FM_PANEL) {
+            __m256i words[2] = {words8(b->q[j], 0), words8(b->q[j], 1)};
+            FETCH(b->q[j]);
+#define STEP(i) PUT(i, _mm256_mul_ps(d[half], signed_byte(words[half], i)));
+            STEP(0) STEP(1) STEP(2) STEP(3)
+#undef STEP
         }
     }
 }
