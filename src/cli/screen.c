@@ -144,26 +144,42 @@ static void put_rate(fm_buffer *line, const char *unit, double rate) {
                      bytes ? "" : " ", bytes ? "" : unit);
 }
 
-/* Only what fits on one line: a longer one could not be taken back. */
-void fm_progress_at(fm_progress *p, double fraction) {
-    enum { BAR = 24, RATE = 18, LEFT = 18 };
-    double now = fm_clock_seconds(), elapsed = now - p->started;
-    double fresh = fraction - p->before, left = fresh > 0 ? elapsed * (1 - fraction) / fresh : 0;
-    if (!p->on || fresh <= 0 || elapsed < 0.3) return;
-    if (p->visible ? now - p->shown < 0.1 : elapsed + left < 2) return;
-    if (fraction > 1) fraction = 1;
+/* Takes the room that the text needs; false, and none, when there is too little. */
+static bool fits(int *room, const fm_buffer *text, int more) {
+    int width = fm_text_width(text->data, text->size) + more;
+    if (width > *room) return false;
+    *room -= width;
+    return true;
+}
+
+/* Only what fits on one line, and best the time that is left: a longer line could not be taken back. */
+static void show_progress(fm_progress *p, double fraction, double rate, double seconds_left) {
+    enum { BAR = 24 };
     fm_ink ink = fm_ink_for(stderr);
-    fm_buffer line = {0};
-    int room = fm_screen_width(stderr) - fm_text_width(p->what, strlen(p->what)) - 8;
+    fm_buffer line = {0}, speed = {0}, left = {0}, nothing = {0};
+    int room = fm_screen_width(stderr) - 1 - fm_text_width(p->what, strlen(p->what)) - 6;
+    if (p->unit) put_rate(&speed, p->unit, rate);
+    fm_buffer_format(&left, "  %s left", fm_human_seconds(seconds_left));
+    bool with_left = fits(&room, &left, 0), with_bar = fits(&room, &nothing, BAR + 1);
     fm_buffer_format(&line, "\r%s%s ", ink.reset, p->what);
-    if (room > BAR + LEFT) put_bar(&line, fraction, BAR, ink);
+    if (with_bar) put_bar(&line, fraction, BAR, ink);
     fm_buffer_format(&line, "%3.0f %%", fraction * 100);
-    if (p->unit && room > BAR + LEFT + RATE) put_rate(&line, p->unit, p->units * fresh / elapsed);
-    if (room > LEFT) fm_buffer_format(&line, "  %s left", fm_human_seconds(left));
+    if (fits(&room, &speed, 0)) fm_buffer_put(&line, speed.data, speed.size);
+    if (with_left) fm_buffer_put(&line, left.data, left.size);
     fm_buffer_text(&line, "\033[K");
     if (!line.failed) fwrite(line.data, 1, line.size, stderr);
     fflush(stderr);
     fm_buffer_clear(&line);
+    fm_buffer_clear(&speed);
+    fm_buffer_clear(&left);
+}
+
+void fm_progress_at(fm_progress *p, double fraction) {
+    double now = fm_clock_seconds(), elapsed = now - p->started;
+    double fresh = fraction - p->before, left = fresh > 0 ? elapsed * (1 - fraction) / fresh : 0;
+    if (!p->on || fresh <= 0 || elapsed < 0.3) return;
+    if (p->visible ? now - p->shown < 0.1 : elapsed + left < 2) return;
+    show_progress(p, fraction < 1 ? fraction : 1, p->units * fresh / elapsed, left);
     p->shown = now;
     p->visible = true;
 }

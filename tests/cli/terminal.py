@@ -32,17 +32,17 @@ class Terminal:
         self.decoder = codecs.getincrementaldecoder('utf-8')('replace')
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            self._size(columns, rows, 0) # before anybody can look
             program = program or tap.FATHOM
             os.execve(program, [program] + [str(a) for a in arguments], environment)
-        self._size(columns, rows)
 
-    def _size(self, columns, rows):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+    def _size(self, columns, rows, fd):
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
 
     def resize(self, columns, rows):
         """The window's size changes; the program hears of it."""
         self.screen.resize(columns, rows)
-        self._size(columns, rows)
+        self._size(columns, rows, self.fd)
 
     def send(self, text):
         os.write(self.fd, text.encode())

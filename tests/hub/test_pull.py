@@ -207,8 +207,8 @@ class Output(Pulling):
         self.assertEqual([row[:2] for row in rows],
                          [list(pair) for pair in re.findall(r'^NAME\("(.*?)", "(.*?)",', text, re.M)])
 
-    def at_a_terminal(self, *arguments):
-        return terminal.Terminal('pull', *arguments, env=self.environment())
+    def at_a_terminal(self, *arguments, **size):
+        return terminal.Terminal('pull', *arguments, env=self.environment(), **size)
 
     def test_at_a_terminal_it_asks_and_takes_no_for_an_answer(self):
         self.hub.add(self.REPOSITORY, model())
@@ -241,6 +241,16 @@ class Output(Pulling):
         self.assertRegex(line, r'Fetching 6 of 6 .* +[56]\d %  [\d.]+ KiB/s  [\d.]+ s')
         self.assertEqual(at.finish(), 0)
         self.assert_holds('model.safetensors', files['model.safetensors'])
+
+    def test_in_a_narrow_window_progress_keeps_to_a_line_that_can_be_taken_back(self):
+        self.hub.add(self.REPOSITORY, model(noise(400000)))
+        for columns in (24, 40, 52, 66):
+            self.hub.fault('model.safetensors', slowly(150000))
+            at = self.at_a_terminal(self.REPOSITORY, '--yes', '--dir', '%s/%d' % (self.home, columns),
+                                    columns=columns)
+            at.wait_for('%  ' if columns > 40 else '%')
+            self.assertEqual(at.finish(), 0)
+            self.assertNotIn('Fetching', at.screen.text())
 
     def test_at_a_terminal_it_tells_why_it_waits(self):
         self.hub.add(self.REPOSITORY, model())
