@@ -108,6 +108,7 @@ static void report(const job *j, double end) {
 }
 
 static void clear(job *j) {
+    if (j->session) j->session->engaged = false;
     fm_reply_free(j->reply);
     fm_free(j->stops);
 }
@@ -153,8 +154,11 @@ static fm_status begin(job *j, fathom_request *r, fm_error *err) {
     size_t reused = 0;
     r->result = (fathom_generation){.prompt_tokens = (int64_t)r->n, .stop_string = -1,
                                     .arith = r->session->model->options.arith};
+    if (r->session->engaged)
+        return fm_fail(err, FM_ERR_ARGUMENT, "an earlier request has the same session: give each its own");
     *j = (job){.session = r->session, .options = &r->options, .result = &r->result,
                .start = fm_clock_seconds()};
+    j->session->engaged = true;
     FM_TRY(make_reply(j, err));
     fm_status status = fm_api_queue(r->session, r->prompt, r->n, &reused, err);
     r->result.reused_tokens = (int64_t)reused;

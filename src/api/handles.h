@@ -29,6 +29,7 @@ struct fathom_session {
     fathom_model *model;
     fm_sequence *sequence;
     fm_sampler *sampler;
+    bool engaged; /* listed in the call for many sessions that is under way */
 };
 
 /* Options as the caller gave them, with NULL and zeros replaced; also the CPU level. */

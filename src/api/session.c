@@ -131,13 +131,26 @@ size_t fathom_session_waiting(const fathom_session *s) {
 
 void fathom_session_cancel(fathom_session *s) { fm_sequence_cancel(s->sequence); }
 
+/* All of one model, none twice. *engaged: so many are marked as listed, for `release`. */
+static fm_status engage(fathom_session *const *sessions, size_t n, size_t *engaged, fm_error *err) {
+    for (size_t i = 0; i < n; i++, ++*engaged) {
+        if (sessions[i]->model != sessions[0]->model)
+            return fm_fail(err, FM_ERR_ARGUMENT, "sessions of different models cannot share a step");
+        if (sessions[i]->engaged)
+            return fm_fail(err, FM_ERR_ARGUMENT, "session %zu of a step is in it already: list each once",
+                           i + 1);
+        sessions[i]->engaged = true;
+    }
+    return FM_OK;
+}
+
+static void release(fathom_session *const *sessions, size_t engaged) {
+    for (size_t i = 0; i < engaged; i++) sessions[i]->engaged = false;
+}
+
 static fm_status step(fathom_session *const *sessions, size_t n, fm_step_report *done, fm_error *err) {
     enum { FEW = 64 }; /* a steady step allocates nothing */
     fm_sequence *few[FEW], **list = few;
-    for (size_t i = 0; i < n; i++)
-        if (sessions[i]->model != sessions[0]->model)
-            return fm_fail(err, FM_ERR_ARGUMENT, "sessions of different models cannot share a step");
-    if (n == 0) return FM_OK;
     if (n > FEW && !(list = fm_alloc_array(n, sizeof *list, FM_MEM_OTHER)))
         return fm_fail_memory(err, n * sizeof *list, "a step");
     for (size_t i = 0; i < n; i++) list[i] = sessions[i]->sequence;
@@ -150,7 +163,10 @@ fathom_status fathom_step(fathom_session *const *sessions, size_t n, fathom_step
                           fathom_error *error) {
     fm_error err;
     fm_step_report done = {0};
-    fm_status status = step(sessions, n, &done, &err);
+    size_t engaged = 0;
+    fm_status status = engage(sessions, n, &engaged, &err);
+    if (status == FM_OK && n > 0) status = step(sessions, n, &done, &err);
+    release(sessions, engaged);
     if (report) *report = (fathom_step_report){done.rows, done.sequences, done.seconds};
     return fm_api_return(status, &err, error);
 }
