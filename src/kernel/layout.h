@@ -8,7 +8,8 @@
  *   F32    per k        float w[lane]
  *   F16    per k        half w[lane]
  *   BF16   per 2 k      w[lane]: k in the low half of a word, k + 1 in the high half
- *   Q8_0   per 32 k     half d[lane]; then per 4 k: a word of 4 signed bytes [lane]
+ *   Q8_0   per 32 k     half d[lane]; then per 8 k: two words of 4 signed bytes [lane], of
+ *                       the even k and of the odd k
  *   Q4_0   per 32 k     half d[lane]; then per 8 k: a word of 8 signed nibbles [lane]
  *   Q4_1   per 32 k     half d[lane], m[lane]; then per 8 k: a word of 8 nibbles [lane]
  *   Q4_K   per 256 k    half d[lane], dmin[lane]; the file's 12 bytes of scales as 3 words [lane];
@@ -20,10 +21,13 @@
  *
  * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks.
  *
- * Dots of integers (codes.h) take four bytes of codes of a lane at a time. Of every eight k they take
- * 0 2 4 6, then 1 3 5 7, in all layouts alike, because that is how masks split a word of nibbles:
- * (word & 0x0f0f0f0f) and (word >> 4 & 0x0f0f0f0f). Bits beyond the fourth are best kept where a
- * shift and a mask bring them over those bytes, and whole bytes as words in that order. */
+ * Dots of integers (codes.h) take four bytes of codes of a lane at a time: fours. Of every eight k
+ * they take the even four, 0 2 4 6, then the odd four, 1 3 5 7, in all layouts alike, because that
+ * is how masks split a word of nibbles. Fours are numbered through a group, so that j / 2 is the
+ * eight that four j is of, and byte b of it belongs to k = 8 (j / 2) + 2 b + j % 2 of the group:
+ *
+ *   bytes      word[j]
+ *   nibbles    word[j / 2] >> 4 (j % 2) & 0x0f0f0f0f */
 #pragma once
 
 #include "kernel/panel.h"
@@ -33,7 +37,7 @@ typedef uint32_t fm_lanes32[FM_PANEL];
 
 typedef struct fm_panel_q8_0 {
     fm_lanes16 d;
-    int8_t q[8][FM_PANEL][4]; /* [4 k][lane][k] */
+    int8_t q[4][2][FM_PANEL][4]; /* [8 k][even, odd][lane][k / 2] */
 } fm_panel_q8_0;
 
 typedef struct fm_panel_q4_0 {

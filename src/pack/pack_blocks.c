@@ -36,6 +36,16 @@ typedef struct FILE_BLOCK file_q8_0 {
     int8_t q[32];
 } file_q8_0;
 
+static inline void split_even_odd(const int8_t bytes[32], fm_v4u32 *even, fm_v4u32 *odd) {
+    fm_v16u8 a, b;
+    memcpy(&a, bytes, 16);
+    memcpy(&b, bytes + 16, 16);
+    *even = (fm_v4u32)__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24,
+                                              26, 28, 30);
+    *odd = (fm_v4u32)__builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27,
+                                             29, 31);
+}
+
 void fm_pack_q8_0(const fm_panel_source *s, void *panel) {
     static const file_q8_0 blank = {0};
     fm_panel_q8_0 *b = panel;
@@ -44,13 +54,12 @@ void fm_pack_q8_0(const fm_panel_source *s, void *panel) {
         for (int r = 0; r < FM_PANEL; r++) {
             const file_q8_0 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
             b->d[r] = f->d;
-            memcpy(&m[0][r], f->q, 16);
-            memcpy(&m[1][r], f->q + 16, 16);
+            split_even_odd(f->q, &m[0][r], &m[1][r]);
         }
-        for (int half = 0; half < 2; half++)
+        for (int odd = 0; odd < 2; odd++)
             for (int r = 0; r < FM_PANEL; r += 4) {
-                fm_transpose_4x4_words(m[half] + r);
-                for (int j = 0; j < 4; j++) memcpy(b->q[4 * half + j][r], &m[half][r + j], 16);
+                fm_transpose_4x4_words(m[odd] + r);
+                for (int j = 0; j < 4; j++) memcpy(b->q[j][odd][r], &m[odd][r + j], 16);
             }
     }
 }

@@ -70,7 +70,7 @@ void fm_unpack_q8_0_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t n
     for (int64_t k = 0; k < nk; k++)
         for (int r = 0; r < FM_PANEL; r++)
             tile[k * FM_PANEL + r] =
-                fm_half_to_float(b[k / 32].d[r]) * (float)b[k / 32].q[k % 32 / 4][r][k % 4];
+                fm_half_to_float(b[k / 32].d[r]) * (float)b[k / 32].q[k % 32 / 8][k % 2][r][k % 8 / 2];
 }
 
 void fm_unpack_q4_0_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {

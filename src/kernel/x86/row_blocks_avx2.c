@@ -3,18 +3,17 @@
 
 #include <stddef.h>
 
-#define CODES_4(M) M(0) M(1) M(2) M(3)
-#define CODES_8(M) CODES_4(M) M(4) M(5) M(6) M(7)
+#define CODES_8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 
 #define BLOCK(type, p, at) ((const type *)AT(p, at))
 
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, h, i) says what
  * code i of v<p><h> stands for. */
-#define LINE_OF(COUNT, at_line, codes)                                                             \
+#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                       \
     do {                                                                                           \
         size_t line = (at_line), ahead = ahead_of(s, line);                                        \
         EACH_PANEL(FETCH_LINE);                                                                    \
-        EACH_HALF(OPEN_LINE);                                                                      \
+        EACH_HALF(OPEN_IT);                                                                        \
         COUNT(STEP_ALL)                                                                            \
         x += codes;                                                                                \
     } while (0)
@@ -40,17 +39,34 @@
     ZERO_FOUR(m);                                                                                  \
     (void)m00, (void)m01, (void)m10, (void)m11;                                                    \
     v00 = v01 = v10 = v11 = _mm256_setzero_si256();                                                \
+    (void)v00, (void)v01, (void)v10, (void)v11;                                                    \
     const float *x = s->x;
+
+/* The even and the odd fours of eight k. */
+#define FOURS                                                                                      \
+    FOUR(__m256i, e);                                                                              \
+    FOUR(__m256i, o);                                                                              \
+    e00 = e01 = e10 = e11 = _mm256_setzero_si256();                                                      \
+    o00 = o01 = o10 = o11 = _mm256_setzero_si256();
+
+#define OPEN_TWO_LINES(p, h)                                                                       \
+    do {                                                                                           \
+        if (h == 0) PREFETCH(p, ahead + 64);                                                       \
+        e##p##h = words8(AT(p, line), h);                                                          \
+        o##p##h = words8(AT(p, line + 64), h);                                                     \
+    } while (0)
 
 static FM_INLINE void q8_0_group(const stream *s, const int n) {
     VARIABLES
+    FOURS
     for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
         size_t at = b * sizeof(fm_panel_q8_0);
 #define OPEN(p, h) d##p##h = scale_8(BLOCK(fm_panel_q8_0, p, at)->d, h)
         EACH_HALF(OPEN);
 #undef OPEN
-#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(v##p##h, i))
-        for (size_t j = 0; j < 8; j++) LINE_OF(CODES_4, at + offsetof(fm_panel_q8_0, q) + 64 * j, 4);
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q) + 128 * j, 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -65,7 +81,7 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_nibble(v##p##h, i))
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -84,7 +100,7 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_fmadd_ps(d##p##h, nibble(v##p##h, i), m##p##h)
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -105,7 +121,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_HALF(OPEN_K_GROUP);
 #define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, nibble(v##p##h, i), m##p##h)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(CODES_8, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
 #undef WEIGHT
         }
     }
@@ -126,7 +142,7 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
             size_t group = at + offsetof(fm_panel_q5_k, q) + 320 * (size_t)g;
             EACH_HALF(OPEN_K_GROUP);
 #define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, code_5(v##p##h, 5 * i), m##p##h)
-            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, group + 64 * j, 6);
+            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, OPEN_LINE, group + 64 * j, 6);
 #undef WEIGHT
 #define CODE(p, h, low, k)                                                                         \
     code_5_spread(WORDS(p, h, low), WORDS(p, h, low + 1), WORDS(p, h, 2), k)
@@ -156,7 +172,7 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
             EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, code_6(v##p##h, i))
-            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, group + 64 * j, 5);
+            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, OPEN_LINE, group + 64 * j, 5);
 #undef WEIGHT
 #define WEIGHT(p, h, i)                                                                            \
     _mm256_mul_ps(d##p##h, code_6_spread(WORDS(p, h, 0), WORDS(p, h, 1), WORDS(p, h, 2)))

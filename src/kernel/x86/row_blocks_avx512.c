@@ -3,18 +3,17 @@
 
 #include <stddef.h>
 
-#define CODES_4(M) M(0) M(1) M(2) M(3)
-#define CODES_8(M) CODES_4(M) M(4) M(5) M(6) M(7)
+#define CODES_8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 
 #define BLOCK(type, p, at) ((const type *)AT(p, at))
 
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, i) says what
  * code i of v<p> stands for. The empty asm keeps the line in its register: gcc would rather load it
  * again, across two cache lines, for every code. */
-#define LINE_OF(COUNT, at_line, codes)                                                             \
+#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                       \
     do {                                                                                           \
         size_t line = (at_line), ahead = ahead_of(s, line);                                        \
-        EACH_PANEL(OPEN_LINE);                                                                     \
+        EACH_PANEL(OPEN_IT);                                                                       \
         COUNT(STEP_ALL)                                                                            \
         x += codes;                                                                                \
     } while (0)
@@ -44,17 +43,36 @@
     ZERO_FOUR(m);                                                                                  \
     (void)m0, (void)m1, (void)m2, (void)m3;                                                        \
     v0 = v1 = v2 = v3 = _mm512_setzero_si512();                                                    \
+    (void)v0, (void)v1, (void)v2, (void)v3;                                                        \
     const float *x = s->x;
+
+/* The even and the odd fours of eight k. */
+#define FOURS                                                                                      \
+    FOUR(__m512i, e);                                                                              \
+    FOUR(__m512i, o);                                                                              \
+    e0 = e1 = e2 = e3 = _mm512_setzero_si512();                                                      \
+    o0 = o1 = o2 = o3 = _mm512_setzero_si512();
+
+#define OPEN_TWO_LINES(p)                                                                          \
+    do {                                                                                           \
+        PREFETCH(p, ahead);                                                                        \
+        PREFETCH(p, ahead + 64);                                                                   \
+        e##p = _mm512_loadu_si512(AT(p, line));                                                    \
+        o##p = _mm512_loadu_si512(AT(p, line + 64));                                               \
+        __asm__("" : "+v"(e##p), "+v"(o##p));                                                      \
+    } while (0)
 
 static FM_INLINE void q8_0_group(const stream *s, const int n) {
     VARIABLES
+    FOURS
     for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
         size_t at = b * sizeof(fm_panel_q8_0);
 #define OPEN(p) d##p = scale_8(BLOCK(fm_panel_q8_0, p, at)->d)
         EACH_PANEL(OPEN);
 #undef OPEN
-#define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(v##p, i))
-        for (size_t j = 0; j < 8; j++) LINE_OF(CODES_4, at + offsetof(fm_panel_q8_0, q) + 64 * j, 4);
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(i % 2 ? o##p : e##p, i / 2))
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q) + 128 * j, 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -70,7 +88,7 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up(v##p, 4 * i, table))
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -90,7 +108,7 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_fmadd_ps(d##p, look_up(v##p, 4 * i, table), m##p)
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -135,7 +153,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_PANEL(OPEN_K_GROUP);
 #define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up(v##p, 4 * i, table), m##p)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(CODES_8, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
 #undef WEIGHT
         }
     }
@@ -156,7 +174,7 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
             size_t group = at + offsetof(fm_panel_q5_k, q) + 320 * (size_t)g;
             EACH_PANEL(OPEN_K_GROUP);
 #define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up_5(v##p, 5 * i), m##p)
-            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, group + 64 * j, 6);
+            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, OPEN_LINE, group + 64 * j, 6);
 #undef WEIGHT
 #define CODE(p, low, k) look_up_5_spread(WORDS(p, low), WORDS(p, low + 1), WORDS(p, 2), k)
 #define WEIGHT(p, i) _mm512_fmsub_ps(d##p, CODE(p, 0, 30), m##p)
@@ -185,7 +203,7 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
             EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, code_6(v##p, i))
-            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, group + 64 * j, 5);
+            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, OPEN_LINE, group + 64 * j, 5);
 #undef WEIGHT
 #define WEIGHT(p, i)                                                                               \
     _mm512_mul_ps(d##p, code_6_spread(WORDS(p, 0), WORDS(p, 1), WORDS(p, 2)))

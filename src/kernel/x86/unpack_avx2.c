@@ -72,11 +72,11 @@ void fm_unpack_q8_0_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
     size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
     for (; nk > 0; nk -= 32, b++) {
         __m256 d[2] = {scale_8(b->d, 0), scale_8(b->d, 1)};
-        for (int j = 0; j < 8; j++, tile += 4 * FM_PANEL) {
-            __m256i words[2] = {words8(b->q[j], 0), words8(b->q[j], 1)};
-            FETCH(b->q[j]);
-#define STEP(i) PUT(i, _mm256_mul_ps(d[half], signed_byte(words[half], i)));
-            STEP(0) STEP(1) STEP(2) STEP(3)
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL) {
+            FETCH(b->q[j][0]);
+            FETCH(b->q[j][1]);
+#define STEP(i) PUT(i, _mm256_mul_ps(d[half], signed_byte(words8(b->q[j][i % 2], half), i / 2)));
+            EIGHT(STEP)
 #undef STEP
         }
     }

@@ -6,7 +6,6 @@
 /* Statements for the eight k of one line of nibbles, with a constant index. */
 /* The line that lies `next` bytes on. */
 #define FETCH(line) _mm_prefetch((const char *)(line) + next, _MM_HINT_T0)
-#define FOUR(M) M(0) M(1) M(2) M(3)
 #define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #define PUT(i, value) _mm512_store_ps(tile + FM_PANEL * (i), value)
 
@@ -63,11 +62,12 @@ void fm_unpack_q8_0_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
     size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
     for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
         __m512 d = scale_8(b->d);
-        for (int j = 0; j < 8; j++) {
-            __m512i words = _mm512_loadu_si512(b->q[j]);
-            FETCH(b->q[j]);
-#define STEP(i) PUT(4 * j + i, _mm512_mul_ps(d, signed_byte(words, i)));
-            FOUR(STEP)
+        for (int j = 0; j < 4; j++) {
+            __m512i even = _mm512_loadu_si512(b->q[j][0]), odd = _mm512_loadu_si512(b->q[j][1]);
+            FETCH(b->q[j][0]);
+            FETCH(b->q[j][1]);
+#define STEP(i) PUT(8 * j + i, _mm512_mul_ps(d, signed_byte(i % 2 ? odd : even, i / 2)));
+            EIGHT(STEP)
 #undef STEP
         }
     }
