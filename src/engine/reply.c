@@ -218,9 +218,25 @@ fm_status fm_reply_draw(fm_reply *r, fm_error *err) {
     return status;
 }
 
+/* Guesses that the cache has no room for are left out: nothing fails for their sake. */
+static void fit_guesses(fm_reply *r) {
+    fm_sequence *s = r->sequence;
+    fm_engine *e = s->engine;
+    int64_t *want = &r->draft.want;
+    pthread_mutex_lock(&e->lock);
+    fm_status status = *want > 0 ? fm_sequence_reserve(s, 1 + *want, NULL) : FM_OK;
+    int64_t room = s->pages.count * e->kv.page_positions - s->n - 1;
+    pthread_mutex_unlock(&e->lock);
+    if (status != FM_OK && *want > room) *want = room > 0 ? room : 0;
+}
+
 fm_status fm_reply_queue(fm_reply *r, fm_error *err) {
     r->report.steps++;
-    return r->draft.want > 0
-               ? fm_sequence_queue_scored(r->sequence, r->draft.ids, 1 + r->draft.want, err)
-               : fm_sequence_queue(r->sequence, r->draft.ids, 1, err);
+    fit_guesses(r);
+    if (r->draft.want > 0) {
+        fm_status status = fm_sequence_queue_scored(r->sequence, r->draft.ids, 1 + r->draft.want, err);
+        if (status != FM_ERR_MEMORY) return status;
+        r->draft.want = 0; /* their logits find no room */
+    }
+    return fm_sequence_queue(r->sequence, r->draft.ids, 1, err);
 }

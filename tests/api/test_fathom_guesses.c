@@ -46,6 +46,47 @@ static void guesses_change_nothing_that_is_said(void **state) {
     assert_true(guessed > 500 && right > 100);
 }
 
+/* The last page that the cache has is used to its end: guesses that would need another are not made. */
+static void guesses_do_not_fill_the_cache(void **state) {
+    (void)state;
+    enum { PAGE = 64 };
+    static const char *const models[] = {"tiny-v3", "tiny-llama"};
+    for (size_t m = 0; m < FM_COUNT(models); m++) {
+        fathom_model_options options = fathom_model_defaults();
+        options.context = 4 * PAGE; /* and one page to spare: five */
+        options.no_sharing = true;
+        fathom_model *model = open_golden(models[m], &options);
+        fathom_session *neighbour = session_of(model);
+        fathom_error err;
+        int32_t other[2 * PAGE];
+        make_prompt(other, 2 * PAGE, 3);
+        assert_fathom(fathom_session_sync(neighbour, other, 2 * PAGE, NULL, &err));
+        static said plain, with;
+        for (size_t n = PROMPT - 20; n <= PROMPT; n++) {
+            bool together = n % 2;
+            fathom_generate_options o = options_into(&plain, 0, 0);
+            plain.stop_after = 3 * PAGE - (int)n;
+            say_anew(model, prompt, n, &o);
+            assert_int_equal(plain.n, 3 * PAGE - (int)n);
+            o = options_into(&with, 0, 0);
+            with.stop_after = plain.n;
+            o.guesses = FATHOM_GUESSES_MAX;
+            fathom_request r = {.session = session_of(model), .prompt = prompt, .n = n, .options = o};
+            if (together)
+                assert_fathom(fathom_generate_many(&r, 1, &err));
+            else
+                r.status = fathom_generate(r.session, prompt, n, &o, &r.result, &r.error);
+            if (r.status != FATHOM_OK) fail_msg("%s: %s", models[m], r.error.message);
+            with.g = r.result;
+            assert_true(same_said(&plain, &with));
+            assert_true(with.g.guessed_tokens > 0);
+            fathom_session_free(r.session);
+        }
+        fathom_session_free(neighbour);
+        fathom_model_close(model);
+    }
+}
+
 /* ---- grammars --------------------------------------------------------------------------------------*/
 
 static fathom_grammar *gbnf(const char *text) {
@@ -194,6 +235,7 @@ static int set_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guesses_change_nothing_that_is_said),
+        cmocka_unit_test(guesses_do_not_fill_the_cache),
         cmocka_unit_test(an_answer_held_to_a_grammar_keeps_to_it_with_guesses_and_without),
         cmocka_unit_test(a_json_schema_is_kept),
         cmocka_unit_test(a_grammar_waits_for_the_end_of_the_reasoning),
