@@ -15,8 +15,8 @@
  *   Q4_K   per 256 k    half d[lane], dmin[lane]; the file's 12 bytes of scales as 3 words [lane];
  *                       then per 8 k: a word of 8 nibbles [lane]
  *   Q5_K   as Q4_K, but per 32 k: five words of 6 codes and a bit [lane]
- *   Q6_K   per 256 k    half d[lane]; then per 16 k: int8 scale[lane], three words of 5 codes and
- *                       two bits [lane]
+ *   Q6_K   per 256 k    half d[lane]; then per 16 k: int8 scale[lane], two words of 8 low nibbles,
+ *                       a word of 16 x 2 high bits [lane]
  *   F8     64 bytes of header; per 128 k: float scale[lane]; then per k: E4M3 code[lane]
  *
  * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks.
@@ -27,7 +27,8 @@
  * eight that four j is of, and byte b of it belongs to k = 8 (j / 2) + 2 b + j % 2 of the group:
  *
  *   bytes      word[j]
- *   nibbles    word[j / 2] >> 4 (j % 2) & 0x0f0f0f0f */
+ *   nibbles    word[j / 2] >> 4 (j % 2) & 0x0f0f0f0f
+ *   high bits  word >> j & 0x01010101, of 32 k; word >> 2 j & 0x03030303, of 16 k */
 #pragma once
 
 #include "kernel/panel.h"
@@ -62,12 +63,14 @@ typedef struct fm_panel_q5_k {
     fm_lanes32 q[8][5]; /* [group of 32][word], see fm_q5_code */
 } fm_panel_q5_k;
 
+typedef struct fm_panel_q6_group {
+    int8_t scale[FM_PANEL];
+    fm_lanes32 low[2], high; /* 0 to 63 for -32 to 31, see fm_q6_code */
+} fm_panel_q6_group;
+
 typedef struct fm_panel_q6_k {
     fm_lanes16 d;
-    struct {
-        int8_t scale[FM_PANEL];
-        fm_lanes32 q[3]; /* code - 32, signed, see fm_q6_code */
-    } group[16];
+    fm_panel_q6_group group[16];
 } fm_panel_q6_k;
 
 /* `plain`: no code of the panel is NaN and every scale lies within +-2^100, so that a kernel may
@@ -117,17 +120,11 @@ static inline uint32_t fm_q5_code(const uint32_t word[5], int k) {
     return low[0] >> 30 | low[1] >> 30 << 2 | (word[2] >> k & 1) << 4;
 }
 
-/* Code k of 16 in the three words of a lane, as a signed number: codes 5 w to 5 w + 4 lie in word w
- * from bit 2 up, and code 15 is spread over the bits left at the bottom.
- *
- *   bit     0          2      8      14     20     26     32
- *   word 0  | 15: 4-5  | 0    | 1    | 2    | 3    | 4    |
- *   word 1  | 15: 2-3  | 5    | 6    | 7    | 8    | 9    |
- *   word 2  | 15: 0-1  | 10   | 11   | 12   | 13   | 14   | */
-static inline int fm_q6_code(const uint32_t word[3], int k) {
-    uint32_t code = k < 15 ? word[k / 5] >> (k % 5 * 6 + 2)
-                           : (word[0] & 3) << 4 | (word[1] & 3) << 2 | (word[2] & 3);
-    return (int)((code & 63) ^ 32) - 32;
+/* Code k of 16 in the three words of a lane. */
+static inline int fm_q6_code(const uint32_t low[2], uint32_t high, int k) {
+    uint32_t four = low[k / 8] >> (k % 8 * 4) & 15;
+    uint32_t two = high >> (k % 8 / 2 * 8 + (k / 8 * 2 + k % 2) * 2) & 3;
+    return (int)(four | two << 4);
 }
 
 /* The block of panel `panel` that holds column k, in a layout of blocks of `elements` columns. */

@@ -19,8 +19,15 @@ static inline uint64_t field(uint64_t bytes, int shift, uint8_t mask) {
     return bytes >> shift & mask * 0x0101010101010101u;
 }
 
+/* Eight codes of `bits` bits, one in each byte, as four bytes: codes 2 b and 2 b + 1 in byte b. */
+static inline uint32_t gather_pairs(uint64_t x, int bits) {
+    x = (x | x >> (8 - bits)) & ((1u << 2 * bits) - 1) * 0x0001000100010001u;
+    x = (x | x >> 8) & 0x0000ffff0000ffff;
+    return (uint32_t)(x | x >> 16);
+}
+
 static inline uint32_t gather_nibbles(uint64_t bytes, int shift) {
-    return (uint32_t)gather_codes(field(bytes, shift, 15), 4);
+    return gather_pairs(field(bytes, shift, 15), 4);
 }
 
 static inline uint64_t load64(const void *p) {
@@ -189,34 +196,23 @@ typedef struct FILE_BLOCK file_q6_k {
     uint16_t d;
 } file_q6_k;
 
-/* 16 codes, eight in each of a and b, as the words of fm_q6_code. */
-static inline void put_6_bits(uint64_t a, uint64_t b, fm_lanes32 *out, int r) {
-    uint32_t code15 = (uint32_t)(b >> 42);
-    out[0][r] = (uint32_t)(a & MASK30) << 2 | code15 >> 4;
-    out[1][r] = (uint32_t)((a >> 30 | b << 18) & MASK30) << 2 | (code15 >> 2 & 3);
-    out[2][r] = (uint32_t)(b >> 12 & MASK30) << 2 | (code15 & 3);
-}
-
 /* Group g is 16 elements; eight of them make a half of the block. */
 static inline void pack_q6_k_row(const file_q6_k *f, fm_panel_q6_k *b, int r) {
-    const uint64_t turn_over = 0x2020202020202020;
     b->d[r] = f->d;
     for (int g = 0; g < 16; g++) {
         const uint8_t *low = f->low[g / 8] + 16 * (g % 4), *high = f->high[g / 8] + 16 * (g % 2);
-        uint64_t codes[2];
-        for (int i = 0; i < 2; i++) {
-            uint64_t four = field(load64(low + 8 * i), g % 8 / 4 * 4, 15);
-            uint64_t two = field(load64(high + 8 * i), g % 8 / 2 * 2, 3);
-            codes[i] = gather_codes((four | two << 4) ^ turn_over, 6);
+        uint32_t twos = 0;
+        for (int j = 0; j < 2; j++) {
+            b->group[g].low[j][r] = gather_nibbles(load64(low + 8 * j), g % 8 / 4 * 4);
+            twos |= gather_pairs(field(load64(high + 8 * j), g % 8 / 2 * 2, 3), 2) << (4 * j);
         }
+        b->group[g].high[r] = twos;
         b->group[g].scale[r] = f->scales[g];
-        put_6_bits(codes[0], codes[1], b->group[g].q, r);
     }
 }
 
 void fm_pack_q6_k(const fm_panel_source *s, void *panel) {
-    file_q6_k blank = {0};
-    memset(blank.high, 0xaa, sizeof blank.high); /* all codes 32: zero */
+    static const file_q6_k blank = {0};
     fm_panel_q6_k *b = panel;
     for (int64_t i = 0; i < s->n_in / 256; i++, b++)
         for (int r = 0; r < FM_PANEL; r++)

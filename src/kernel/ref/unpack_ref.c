@@ -137,8 +137,8 @@ void fm_unpack_q6_k_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t n
         for (int r = 0; r < FM_PANEL; r++) {
             int k = (int)(k0 % 256 + i), g = k / 16;
             float scale = fm_half_to_float(b->d[r]) * (float)b->group[g].scale[r];
-            uint32_t word[3];
-            for (int j = 0; j < 3; j++) word[j] = b->group[g].q[j][r];
-            tile[i * FM_PANEL + r] = scale * (float)fm_q6_code(word, k % 16);
+            uint32_t low[2] = {b->group[g].low[0][r], b->group[g].low[1][r]};
+            tile[i * FM_PANEL + r] =
+                scale * (float)(fm_q6_code(low, b->group[g].high[r], k % 16) - 32);
         }
 }

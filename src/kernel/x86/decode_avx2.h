@@ -67,23 +67,32 @@ static FM_INLINE __m256 code_5_spread(__m256i bits01, __m256i bits23, __m256i bi
         _mm256_or_si256(_mm256_srli_epi32(bits01, 30), _mm256_or_si256(two, one)));
 }
 
-/* ---- Q6_K: signed codes at the top of a word, times 2^26; the scale carries 2^-26 --------------- */
+/* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */
 
 static FM_INLINE __m256 scale_6(const fm_panel_q6_k *b, int g, int half) {
     __m256 d = _mm256_mul_ps(halves8(b->d, half), _mm256_set1_ps(0x1p-26f));
     return _mm256_mul_ps(d, bytes8(b->group[g].scale, half));
 }
 
-static FM_INLINE __m256 code_6(__m256i words, int i) {
-    __m256i top = _mm256_slli_epi32(words, 24 - 6 * i);
-    return _mm256_cvtepi32_ps(_mm256_and_si256(top, _mm256_set1_epi32((int)0xfc000000)));
+/* High bits with the upper one of every two turned over, which makes signed numbers of the codes. */
+static FM_INLINE __m256i high_6(const uint32_t *high, int half) {
+    return _mm256_xor_si256(words8(high, half), _mm256_set1_epi32((int)0xaaaaaaaa));
 }
 
-static FM_INLINE __m256 code_6_spread(__m256i bits45, __m256i bits23, __m256i bits01) {
-    __m256i low = _mm256_and_si256(_mm256_slli_epi32(bits01, 26), _mm256_set1_epi32(0x0c000000));
-    __m256i mid = _mm256_and_si256(_mm256_slli_epi32(bits23, 28), _mm256_set1_epi32(0x30000000));
-    return _mm256_cvtepi32_ps(
-        _mm256_or_si256(_mm256_slli_epi32(bits45, 30), _mm256_or_si256(mid, low)));
+/* Nibbles in bits 2-5 of every byte, high bits in bits 6-7. */
+static FM_INLINE __m256i join_6(__m256i nibbles, __m256i high) {
+    return _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(0x3c3c3c3c)),
+                           _mm256_and_si256(high, _mm256_set1_epi32((int)0xc0c0c0c0)));
+}
+
+/* The even and the odd four of a word of nibbles, whose high bits are bits 0-1 and 2-3 of the bytes
+ * of `high`. */
+static FM_INLINE __m256i even_6(__m256i word, __m256i high) {
+    return join_6(_mm256_slli_epi32(word, 2), _mm256_slli_epi32(high, 6));
+}
+
+static FM_INLINE __m256i odd_6(__m256i word, __m256i high) {
+    return join_6(_mm256_srli_epi32(word, 2), _mm256_slli_epi32(high, 4));
 }
 
 /* ---- Q4_K and Q5_K: scale and minimum of group g, as fm_k_scale_word and fm_k_minimum_word ------ */

@@ -106,26 +106,29 @@ static FM_INLINE __m512 look_up_5_spread(__m512i bits01, __m512i bits23, __m512i
     return look_up_5(index, 0);
 }
 
-/* ---- Q6_K: signed codes at the top of a word, times 2^26; the scale carries 2^-26 --------------- */
+/* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */
 
 static FM_INLINE __m512 scale_6(const fm_panel_q6_k *b, int g) {
     __m512 d = _mm512_mul_ps(halves16(b->d), _mm512_set1_ps(0x1p-26f));
     return _mm512_mul_ps(d, bytes16(b->group[g].scale));
 }
 
-static FM_INLINE __m512 code_6(__m512i words, int i) {
-    __m512i top = _mm512_slli_epi32(words, (unsigned)(24 - 6 * i));
-    return _mm512_cvtepi32_ps(_mm512_and_si512(top, _mm512_set1_epi32((int)0xfc000000)));
+/* Nibbles in bits 2-5 of every byte, high bits in bits 6-7. */
+static FM_INLINE __m512i join_6(__m512i nibbles, __m512i high) {
+    enum { CHOOSE = 0xca, AND_XOR = 0x6a }; /* a ? b : c; (a & b) ^ c */
+    __m512i code = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x3c3c3c3c), nibbles, high, CHOOSE);
+    return _mm512_ternarylogic_epi32(code, _mm512_set1_epi32((int)0xfcfcfcfc),
+                                     _mm512_set1_epi32((int)0x80808080), AND_XOR);
 }
 
-static FM_INLINE __m512 code_6_spread(__m512i bits45, __m512i bits23, __m512i bits01) {
-    enum { AND_OR = 0xea };
-    __m512i top = _mm512_slli_epi32(bits45, 30);
-    top = _mm512_ternarylogic_epi32(_mm512_slli_epi32(bits23, 28), _mm512_set1_epi32(0x30000000),
-                                    top, AND_OR);
-    top = _mm512_ternarylogic_epi32(_mm512_slli_epi32(bits01, 26), _mm512_set1_epi32(0x0c000000),
-                                    top, AND_OR);
-    return _mm512_cvtepi32_ps(top);
+/* The even and the odd four of a word of nibbles, whose high bits are bits 0-1 and 2-3 of the bytes
+ * of `high`. */
+static FM_INLINE __m512i even_6(__m512i word, __m512i high) {
+    return join_6(_mm512_slli_epi32(word, 2), _mm512_slli_epi32(high, 6));
+}
+
+static FM_INLINE __m512i odd_6(__m512i word, __m512i high) {
+    return join_6(_mm512_srli_epi32(word, 2), _mm512_slli_epi32(high, 4));
 }
 
 /* ---- bfloat16: two k in a word ----------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, h, i) says what
  * code i of v<p><h> stands for. */
-#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                       \
+#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                    \
     do {                                                                                           \
         size_t line = (at_line), ahead = ahead_of(s, line);                                        \
         EACH_PANEL(FETCH_LINE);                                                                    \
@@ -46,7 +46,7 @@
 #define FOURS                                                                                      \
     FOUR(__m256i, e);                                                                              \
     FOUR(__m256i, o);                                                                              \
-    e00 = e01 = e10 = e11 = _mm256_setzero_si256();                                                      \
+    e00 = e01 = e10 = e11 = _mm256_setzero_si256();                                                \
     o00 = o01 = o10 = o11 = _mm256_setzero_si256();
 
 #define OPEN_TWO_LINES(p, h)                                                                       \
@@ -129,8 +129,12 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
 }
 DEFINE_ROW_PRODUCT(q4_k)
 
+/* High bits of a group, shifted on from line to line. */
+#define HIGH_BITS                                                                                  \
+    FOUR(__m256i, t);                                                                              \
+    t00 = t01 = t10 = t11 = _mm256_setzero_si256();
+
 #define SIX(M) M(0) M(1) M(2) M(3) M(4) M(5)
-#define FIVE(M) M(0) M(1) M(2) M(3) M(4)
 #define ONE(M) M(0)
 #define WORDS(p, h, j) words8(AT(p, group + 64 * (j)), h)
 
@@ -161,23 +165,36 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
 }
 DEFINE_ROW_PRODUCT(q5_k)
 
+#define OPEN_LINE_6(p, h)                                                                          \
+    do {                                                                                           \
+        OPEN_LINE(p, h);                                                                           \
+        e##p##h = even_6(v##p##h, t##p##h);                                                        \
+        o##p##h = odd_6(v##p##h, t##p##h);                                                         \
+        t##p##h = _mm256_srli_epi32(t##p##h, 4);                                                   \
+    } while (0)
+
 static FM_INLINE void q6_k_group(const stream *s, const int n) {
     VARIABLES
-    enum { GROUP_BYTES = 16 + 3 * 64 };
+    FOURS
+    HIGH_BITS
     for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
         size_t at = b * sizeof(fm_panel_q6_k);
         for (int g = 0; g < 16; g++) {
-            size_t group = at + offsetof(fm_panel_q6_k, group) + GROUP_BYTES * (size_t)g + 16;
-#define OPEN(p, h) d##p##h = scale_6(BLOCK(fm_panel_q6_k, p, at), g, h)
+            size_t group = at + offsetof(fm_panel_q6_k, group[g]);
+            size_t high_ahead = ahead_of(s, group + offsetof(fm_panel_q6_group, high));
+#define OPEN(p, h)                                                                                 \
+    do {                                                                                           \
+        d##p##h = scale_6(BLOCK(fm_panel_q6_k, p, at), g, h);                                      \
+        t##p##h = high_6(BLOCK(fm_panel_q6_k, p, at)->group[g].high, h);                           \
+    } while (0)
             EACH_HALF(OPEN);
 #undef OPEN
-#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, code_6(v##p##h, i))
-            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, OPEN_LINE, group + 64 * j, 5);
-#undef WEIGHT
-#define WEIGHT(p, h, i)                                                                            \
-    _mm256_mul_ps(d##p##h, code_6_spread(WORDS(p, h, 0), WORDS(p, h, 1), WORDS(p, h, 2)))
-            ONE(STEP_ALL)
-            x++;
+#define FETCH_HIGH(p) PREFETCH(p, high_ahead)
+            EACH_PANEL(FETCH_HIGH);
+#undef FETCH_HIGH
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
+            for (size_t j = 0; j < 2; j++)
+                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);
 #undef WEIGHT
         }
     }

@@ -10,7 +10,7 @@
 /* A line of words, each with some codes: COUNT repeats for every code, and WEIGHT(p, i) says what
  * code i of v<p> stands for. The empty asm keeps the line in its register: gcc would rather load it
  * again, across two cache lines, for every code. */
-#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                       \
+#define LINE_OF(COUNT, OPEN_IT, at_line, codes)                                                    \
     do {                                                                                           \
         size_t line = (at_line), ahead = ahead_of(s, line);                                        \
         EACH_PANEL(OPEN_IT);                                                                       \
@@ -50,7 +50,7 @@
 #define FOURS                                                                                      \
     FOUR(__m512i, e);                                                                              \
     FOUR(__m512i, o);                                                                              \
-    e0 = e1 = e2 = e3 = _mm512_setzero_si512();                                                      \
+    e0 = e1 = e2 = e3 = _mm512_setzero_si512();                                                    \
     o0 = o1 = o2 = o3 = _mm512_setzero_si512();
 
 #define OPEN_TWO_LINES(p)                                                                          \
@@ -161,8 +161,12 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
 }
 DEFINE_ROW_PRODUCT(q4_k)
 
+/* High bits of a group, shifted on from line to line. */
+#define HIGH_BITS                                                                                  \
+    FOUR(__m512i, t);                                                                              \
+    t0 = t1 = t2 = t3 = _mm512_setzero_si512();
+
 #define SIX(M) M(0) M(1) M(2) M(3) M(4) M(5)
-#define FIVE(M) M(0) M(1) M(2) M(3) M(4)
 #define ONE(M) M(0)
 #define WORDS(p, j) words16((const uint32_t *)AT(p, group + 64 * (j)))
 
@@ -192,23 +196,34 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
 }
 DEFINE_ROW_PRODUCT(q5_k)
 
+#define OPEN_LINE_6(p)                                                                             \
+    do {                                                                                           \
+        OPEN_LINE(p);                                                                              \
+        e##p = even_6(v##p, t##p);                                                                 \
+        o##p = odd_6(v##p, t##p);                                                                  \
+        t##p = _mm512_srli_epi32(t##p, 4);                                                         \
+    } while (0)
+
 static FM_INLINE void q6_k_group(const stream *s, const int n) {
     VARIABLES
-    enum { GROUP_BYTES = 16 + 3 * 64 };
+    FOURS
+    HIGH_BITS
     for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
         size_t at = b * sizeof(fm_panel_q6_k);
         for (int g = 0; g < 16; g++) {
-            size_t group = at + offsetof(fm_panel_q6_k, group) + GROUP_BYTES * (size_t)g + 16;
-#define OPEN(p) d##p = scale_6(BLOCK(fm_panel_q6_k, p, at), g)
+            size_t group = at + offsetof(fm_panel_q6_k, group[g]);
+            size_t high_ahead = ahead_of(s, group + offsetof(fm_panel_q6_group, high));
+#define OPEN(p)                                                                                    \
+    do {                                                                                           \
+        d##p = scale_6(BLOCK(fm_panel_q6_k, p, at), g);                                            \
+        PREFETCH(p, high_ahead);                                                                   \
+        t##p = words16(BLOCK(fm_panel_q6_k, p, at)->group[g].high);                                \
+    } while (0)
             EACH_PANEL(OPEN);
 #undef OPEN
-#define WEIGHT(p, i) _mm512_mul_ps(d##p, code_6(v##p, i))
-            for (size_t j = 0; j < 3; j++) LINE_OF(FIVE, OPEN_LINE, group + 64 * j, 5);
-#undef WEIGHT
-#define WEIGHT(p, i)                                                                               \
-    _mm512_mul_ps(d##p, code_6_spread(WORDS(p, 0), WORDS(p, 1), WORDS(p, 2)))
-            ONE(STEP_ALL)
-            x++;
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(i % 2 ? o##p : e##p, i / 2))
+            for (size_t j = 0; j < 2; j++)
+                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);
 #undef WEIGHT
         }
     }

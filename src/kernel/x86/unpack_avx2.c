@@ -178,15 +178,14 @@ void fm_unpack_q5_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
 
 static FM_INLINE void unpack_q6_k_half(const fm_panel_q6_k *b, int g, int half, float *out) {
     __m256 scale = scale_6(b, g, half);
-    const fm_lanes32 *q = b->group[g].q;
-    for (int j = 0; j < 3; j++, out += 5 * FM_PANEL) {
-        __m256i words = words8(q[j], half);
-#define STEP(i) STORE_K(i, _mm256_mul_ps(scale, code_6(words, i)))
-        STEP(0) STEP(1) STEP(2) STEP(3) STEP(4)
+    __m256i high = high_6(b->group[g].high, half);
+    for (int j = 0; j < 2; j++, out += 8 * FM_PANEL, high = _mm256_srli_epi32(high, 4)) {
+        __m256i words = words8(b->group[g].low[j], half);
+        __m256i even = even_6(words, high), odd = odd_6(words, high);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(scale, signed_byte(i % 2 ? odd : even, i / 2)))
+        EIGHT(STEP)
 #undef STEP
     }
-    __m256 code15 = code_6_spread(words8(q[0], half), words8(q[1], half), words8(q[2], half));
-    STORE_K(0, _mm256_mul_ps(scale, code15))
 }
 
 void fm_unpack_q6_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
@@ -194,7 +193,8 @@ void fm_unpack_q6_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);
     int first = (int)(k0 % 256 / 16);
     for (int g = first; g < first + (int)(nk / 16); g++, tile += 16 * FM_PANEL) {
-        for (int j = 0; j < 3; j++) FETCH(b->group[g].q[j]);
+        for (int j = 0; j < 2; j++) FETCH(b->group[g].low[j]);
+        FETCH(b->group[g].high);
         unpack_q6_k_half(b, g, 0, tile);
         unpack_q6_k_half(b, g, 1, tile + 8);
     }

@@ -150,18 +150,18 @@ void fm_unpack_q6_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
     const fm_panel_q6_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);
     int first = (int)(k0 % 256 / 16);
-    for (int g = first; g < first + (int)(nk / 16); g++, tile += FM_PANEL) {
+    for (int g = first; g < first + (int)(nk / 16); g++) {
         __m512 scale = scale_6(b, g);
-        const fm_lanes32 *q = b->group[g].q;
-        for (int j = 0; j < 3; j++, tile += 5 * FM_PANEL) {
-            __m512i words = words16(q[j]);
-            FETCH(q[j]);
-#define STEP(i) PUT(i, _mm512_mul_ps(scale, code_6(words, i)));
-            STEP(0) STEP(1) STEP(2) STEP(3) STEP(4)
+        __m512i high = words16(b->group[g].high);
+        FETCH(b->group[g].high);
+        for (int j = 0; j < 2; j++, tile += 8 * FM_PANEL, high = _mm512_srli_epi32(high, 4)) {
+            __m512i words = words16(b->group[g].low[j]);
+            __m512i even = even_6(words, high), odd = odd_6(words, high);
+            FETCH(b->group[g].low[j]);
+#define STEP(i) PUT(i, _mm512_mul_ps(scale, signed_byte(i % 2 ? odd : even, i / 2)));
+            EIGHT(STEP)
 #undef STEP
         }
-        __m512 code15 = code_6_spread(words16(q[0]), words16(q[1]), words16(q[2]));
-        PUT(0, _mm512_mul_ps(scale, code15));
     }
 }
 
