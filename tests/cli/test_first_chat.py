@@ -44,8 +44,8 @@ class Clone(unittest.TestCase):
         return {'MODEL': '', 'FATHOM_MODEL': '', 'FATHOM_HOME': self.home + '/data', 'HF_TOKEN': '',
                 'HF_ENDPOINT': 'http://127.0.0.1:9', 'http_proxy': '', 'all_proxy': '', **env}
 
-    def answer(self, model):
-        ran = tap.fathom('chat', model, '-n', '8', stdin='Hello\n')
+    def answer(self, model, *options):
+        ran = tap.fathom('chat', model, '-n', '8', *options, stdin='Hello\n')
         self.assertEqual(ran.code, 0, ran)
         return ran.out
 
@@ -68,7 +68,7 @@ class FirstChat(Clone):
                      % (tap.golden('gguf/tiny-llama.q8_0.gguf'), SMOLLM))
         first = self.chat()
         self.assertEqual((first.code, first.out),
-                         (0, self.answer(tap.golden('gguf/tiny-llama.q8_0.gguf'))), first)
+                         (0, self.answer(tap.golden('gguf/tiny-llama.q8_0.gguf'), '-T', '0')), first)
         self.assertIn('93 MB', first.err)
         second = self.chat()
         self.assertEqual((second.code, second.out, second.err), (0, first.out, ''), second)
