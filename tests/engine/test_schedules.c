@@ -251,7 +251,7 @@ static void every_row_is_that_of_its_solo_run(void **state) {
     static const int threads[] = {1, 2, 3, 5};
     static const fm_kv_type caches[] = {FM_KV_F32, FM_KV_BF16, FM_KV_INT8};
     bool soak = getenv("FATHOM_SOAK");
-    int schedules = soak ? 100 : 2, steps = sanitized() && !soak ? 30 : 100;
+    int schedules = soak ? 60 : 2, steps = sanitized() && !soak ? 30 : 100;
     for (size_t i = 0; i < FM_COUNT(models); i++) {
         tally t = {0};
         for (size_t c = 0; c < FM_COUNT(caches); c++)
