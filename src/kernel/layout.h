@@ -14,7 +14,7 @@
  *   Q4_1   per 32 k     half d[lane], m[lane]; then per 8 k: a word of 8 nibbles [lane]
  *   Q4_K   per 256 k    half d[lane], dmin[lane]; the file's 12 bytes of scales as 3 words [lane];
  *                       then per 8 k: a word of 8 nibbles [lane]
- *   Q5_K   as Q4_K, but per 32 k: five words of 6 codes and a bit [lane]
+ *   Q5_K   as Q4_K, but per 32 k: four words of 8 low nibbles, a word of 32 high bits [lane]
  *   Q6_K   per 256 k    half d[lane]; then per 16 k: int8 scale[lane], two words of 8 low nibbles,
  *                       a word of 16 x 2 high bits [lane]
  *   F8     64 bytes of header; per 128 k: float scale[lane]; then per k: E4M3 code[lane]
@@ -57,10 +57,14 @@ typedef struct fm_panel_q4_k {
     fm_lanes32 q[8][4];   /* [group of 32][8 k] */
 } fm_panel_q4_k;
 
+typedef struct fm_panel_5_bits {
+    fm_lanes32 low[4], high; /* 32 codes, see fm_q5_code */
+} fm_panel_5_bits;
+
 typedef struct fm_panel_q5_k {
     fm_lanes16 d, dmin;
     fm_lanes32 scales[3];
-    fm_lanes32 q[8][5]; /* [group of 32][word], see fm_q5_code */
+    fm_panel_5_bits group[8];
 } fm_panel_q5_k;
 
 typedef struct fm_panel_q6_group {
@@ -105,19 +109,11 @@ static inline uint32_t fm_k_minimum_word(const uint32_t word[3], int half) {
     return (word[2] >> 4 & 0x0f0f0f0f) | (word[1] >> 2 & 0x30303030);
 }
 
-/* Code k of 32 in the five words of a lane: codes 6 w to 6 w + 5 lie in word w from bit 0 up, and
- * codes 30 and 31 are spread over the bits left at the top.
- *
- *   bit     0      5      10     15     20     25     30         32
- *   word 0  | 0    | 1    | 2    | 3    | 4    | 5    | 30: 0-1  |
- *   word 1  | 6    | 7    | 8    | 9    | 10   | 11   | 30: 2-3  |
- *   word 2  | 12   | 13   | 14   | 15   | 16   | 17   | 30: 4, 31: 4
- *   word 3  | 18   | 19   | 20   | 21   | 22   | 23   | 31: 0-1  |
- *   word 4  | 24   | 25   | 26   | 27   | 28   | 29   | 31: 2-3  |    */
-static inline uint32_t fm_q5_code(const uint32_t word[5], int k) {
-    if (k < 30) return word[k / 6] >> (k % 6 * 5) & 31;
-    const uint32_t *low = word + (k == 30 ? 0 : 3);
-    return low[0] >> 30 | low[1] >> 30 << 2 | (word[2] >> k & 1) << 4;
+/* Code k of 32 in the five words of a lane. */
+static inline int fm_q5_code(const uint32_t low[4], uint32_t high, int k) {
+    uint32_t four = low[k / 8] >> (k % 8 * 4) & 15;
+    uint32_t one = high >> (k % 8 / 2 * 8 + k / 8 * 2 + k % 2) & 1;
+    return (int)(four | one << 4);
 }
 
 /* Code k of 16 in the three words of a lane. */

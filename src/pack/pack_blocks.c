@@ -5,15 +5,6 @@
 
 #define FILE_BLOCK __attribute__((packed, may_alias))
 
-/* Eight codes of `bits` bits, one in each byte, side by side from bit 0 up. */
-static inline uint64_t gather_codes(uint64_t x, int bits) {
-    x = (x & 0x00ff00ff00ff00ff) | (x & 0xff00ff00ff00ff00) >> (8 - bits);
-    x = (x & 0x0000ffff0000ffff) | (x & 0xffff0000ffff0000) >> (16 - 2 * bits);
-    return (x & 0xffffffff) | x >> 32 << (4 * bits);
-}
-
-enum { MASK30 = 0x3fffffff };
-
 /* The same bits of eight bytes. */
 static inline uint64_t field(uint64_t bytes, int shift, uint8_t mask) {
     return bytes >> shift & mask * 0x0101010101010101u;
@@ -154,30 +145,17 @@ void fm_pack_q4_k(const fm_panel_source *s, void *panel) {
         }
 }
 
-/* 32 codes, eight in each of a to d, as the words of fm_q5_code: 30 bits each, and the last two
- * codes in what is left. */
-static inline void put_5_bits(uint64_t a, uint64_t b, uint64_t c, uint64_t d, fm_lanes32 *out,
-                              int r) {
-    uint32_t code30 = (uint32_t)(d >> 30 & 31), code31 = (uint32_t)(d >> 35);
-    out[0][r] = (uint32_t)(a & MASK30) | code30 << 30;
-    out[1][r] = (uint32_t)((a >> 30 | b << 10) & MASK30) | code30 >> 2 << 30;
-    out[2][r] = (uint32_t)((b >> 20 | c << 20) & MASK30) | code30 >> 4 << 30 | code31 >> 4 << 31;
-    out[3][r] = (uint32_t)(c >> 10 & MASK30) | code31 << 30;
-    out[4][r] = (uint32_t)(d & MASK30) | code31 >> 2 << 30;
-}
-
 static inline void pack_q5_k_row(const file_q5_k *f, fm_panel_q5_k *b, int r) {
     b->d[r] = f->d;
     b->dmin[r] = f->dmin;
     pack_k_scales(f->scales, b->scales, r);
     for (int g = 0; g < 8; g++) {
-        uint64_t codes[4];
-        for (int i = 0; i < 4; i++) {
-            uint64_t low = field(load64(f->q[g / 2] + 8 * i), g % 2 * 4, 15);
-            uint64_t high = field(load64(f->high + 8 * i), g, 1);
-            codes[i] = gather_codes(low | high << 4, 5);
+        uint32_t ones = 0;
+        for (int j = 0; j < 4; j++) {
+            b->group[g].low[j][r] = gather_nibbles(load64(f->q[g / 2] + 8 * j), g % 2 * 4);
+            ones |= gather_pairs(field(load64(f->high + 8 * j), g, 1), 1) << (2 * j);
         }
-        put_5_bits(codes[0], codes[1], codes[2], codes[3], b->q[g], r);
+        b->group[g].high[r] = ones;
     }
 }
 

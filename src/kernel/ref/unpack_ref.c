@@ -65,6 +65,11 @@ void fm_unpack_f8_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk,
 /* Code i of a word of eight nibbles. */
 static int nibble(uint32_t word, int64_t i) { return (int)(word >> (4 * i) & 15); }
 
+static int code_5(const fm_panel_5_bits *b, int64_t k, int r) {
+    uint32_t low[4] = {b->low[0][r], b->low[1][r], b->low[2][r], b->low[3][r]};
+    return fm_q5_code(low, b->high[r], (int)k);
+}
+
 void fm_unpack_q8_0_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q8_0 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
     for (int64_t k = 0; k < nk; k++)
@@ -125,9 +130,8 @@ void fm_unpack_q5_k_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t n
         for (int r = 0; r < FM_PANEL; r++) {
             int k = (int)(k0 % 256 + i);
             affine a = k_affine(b->d, b->dmin, b->scales, k / 32, r);
-            uint32_t word[5];
-            for (int j = 0; j < 5; j++) word[j] = b->q[k / 32][j][r];
-            tile[i * FM_PANEL + r] = a.scale * (float)fm_q5_code(word, k % 32) - a.minimum;
+            int code = code_5(&b->group[k / 32], k % 32, r);
+            tile[i * FM_PANEL + r] = a.scale * (float)code - a.minimum;
         }
 }
 

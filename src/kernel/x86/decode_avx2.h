@@ -53,18 +53,29 @@ static FM_INLINE __m256 nibble(__m256i words, int i) {
     return _mm256_cvtepi32_ps(nibble_code(words, i));
 }
 
-/* Five bits from bit `shift` up. */
-static FM_INLINE __m256 code_5(__m256i words, int shift) {
-    return _mm256_cvtepi32_ps(
-        _mm256_and_si256(_mm256_srli_epi32(words, shift), _mm256_set1_epi32(31)));
+/* ---- five bits: unsigned bytes ------------------------------------------------------------------ */
+
+/* Byte i of every word. */
+static FM_INLINE __m256 unsigned_byte(__m256i words, int i) {
+    const int zeros = (int)0x80808000;
+    if (i == 3) return _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 24));
+    if (i == 0) return _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(255)));
+    __m128i lanes = _mm_setr_epi32(zeros | i, zeros | (i + 4), zeros | (i + 8), zeros | (i + 12));
+    return _mm256_cvtepi32_ps(_mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes)));
 }
 
-/* Codes 30 and 31 of fm_q5_code: `k`, and the words that hold bits 0-1, 2-3 and 4. */
-static FM_INLINE __m256 code_5_spread(__m256i bits01, __m256i bits23, __m256i bit4, int k) {
-    __m256i two = _mm256_and_si256(_mm256_srli_epi32(bits23, 28), _mm256_set1_epi32(12));
-    __m256i one = _mm256_and_si256(_mm256_srli_epi32(bit4, k - 4), _mm256_set1_epi32(16));
-    return _mm256_cvtepi32_ps(
-        _mm256_or_si256(_mm256_srli_epi32(bits01, 30), _mm256_or_si256(two, one)));
+/* The even and the odd four of a word of nibbles, whose high bits are bits 0 and 1 of the bytes of
+ * `high`. */
+static FM_INLINE __m256i even_5(__m256i word, __m256i high) {
+    return _mm256_or_si256(
+        _mm256_and_si256(word, _mm256_set1_epi32(0x0f0f0f0f)),
+        _mm256_and_si256(_mm256_slli_epi32(high, 4), _mm256_set1_epi32(0x10101010)));
+}
+
+static FM_INLINE __m256i odd_5(__m256i word, __m256i high) {
+    return _mm256_or_si256(
+        _mm256_and_si256(_mm256_srli_epi32(word, 4), _mm256_set1_epi32(0x0f0f0f0f)),
+        _mm256_and_si256(_mm256_slli_epi32(high, 3), _mm256_set1_epi32(0x10101010)));
 }
 
 /* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */
@@ -75,8 +86,8 @@ static FM_INLINE __m256 scale_6(const fm_panel_q6_k *b, int g, int half) {
 }
 
 /* High bits with the upper one of every two turned over, which makes signed numbers of the codes. */
-static FM_INLINE __m256i high_6(const uint32_t *high, int half) {
-    return _mm256_xor_si256(words8(high, half), _mm256_set1_epi32((int)0xaaaaaaaa));
+static FM_INLINE __m256i signed_high_6(__m256i high) {
+    return _mm256_xor_si256(high, _mm256_set1_epi32((int)0xaaaaaaaa));
 }
 
 /* Nibbles in bits 2-5 of every byte, high bits in bits 6-7. */

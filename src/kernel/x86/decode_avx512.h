@@ -96,14 +96,18 @@ static FM_INLINE __m512 look_up_5(__m512i words, int shift) {
     return _mm512_permutex2var_ps(low, _mm512_srli_epi32(words, (unsigned)shift), high);
 }
 
-/* Codes 30 and 31 of fm_q5_code: `k`, and the words that hold bits 0-1, 2-3 and 4. */
-static FM_INLINE __m512 look_up_5_spread(__m512i bits01, __m512i bits23, __m512i bit4, int k) {
-    enum { AND_OR = 0xea }; /* a & b | c */
-    __m512i index = _mm512_ternarylogic_epi32(_mm512_srli_epi32(bits23, 28), _mm512_set1_epi32(12),
-                                              _mm512_srli_epi32(bits01, 30), AND_OR);
-    index = _mm512_ternarylogic_epi32(_mm512_srli_epi32(bit4, (unsigned)(k - 4)),
-                                      _mm512_set1_epi32(16), index, AND_OR);
-    return look_up_5(index, 0);
+/* The even and the odd four of a word of nibbles, whose high bits are bits 0 and 1 of the bytes of
+ * `high`: five bits in every byte, under three that look_up_5 ignores. */
+static FM_INLINE __m512i even_5(__m512i word, __m512i high) {
+    enum { CHOOSE = 0xca }; /* a ? b : c */
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x0f0f0f0f), word,
+                                     _mm512_slli_epi32(high, 4), CHOOSE);
+}
+
+static FM_INLINE __m512i odd_5(__m512i word, __m512i high) {
+    enum { CHOOSE = 0xca };
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x0f0f0f0f), _mm512_srli_epi32(word, 4),
+                                     _mm512_slli_epi32(high, 3), CHOOSE);
 }
 
 /* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */

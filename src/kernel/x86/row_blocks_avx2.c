@@ -134,31 +134,37 @@ DEFINE_ROW_PRODUCT(q4_k)
     FOUR(__m256i, t);                                                                              \
     t00 = t01 = t10 = t11 = _mm256_setzero_si256();
 
-#define SIX(M) M(0) M(1) M(2) M(3) M(4) M(5)
-#define ONE(M) M(0)
-#define WORDS(p, h, j) words8(AT(p, group + 64 * (j)), h)
+/* The high bits of the group, which lie at `at_high`. */
+#define OPEN_HIGH(p, h)                                                                            \
+    do {                                                                                           \
+        if (h == 0) PREFETCH(p, high_ahead);                                                       \
+        t##p##h = words8(AT(p, at_high), h);                                                       \
+    } while (0)
+
+#define OPEN_LINE_5(p, h)                                                                          \
+    do {                                                                                           \
+        OPEN_LINE(p, h);                                                                           \
+        e##p##h = even_5(v##p##h, t##p##h);                                                        \
+        o##p##h = odd_5(v##p##h, t##p##h);                                                         \
+        t##p##h = _mm256_srli_epi32(t##p##h, 2);                                                   \
+    } while (0)
 
 static FM_INLINE void q5_k_group(const stream *s, const int n) {
     VARIABLES
+    FOURS
+    HIGH_BITS
     for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
         size_t at = b * sizeof(fm_panel_q5_k);
         for (int g = 0; g < 8; g++) {
-            size_t group = at + offsetof(fm_panel_q5_k, q) + 320 * (size_t)g;
+            size_t group = at + offsetof(fm_panel_q5_k, group[g]);
+            size_t at_high = group + offsetof(fm_panel_5_bits, high);
+            size_t high_ahead = ahead_of(s, at_high);
             EACH_HALF(OPEN_K_GROUP);
-#define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, code_5(v##p##h, 5 * i), m##p##h)
-            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, OPEN_LINE, group + 64 * j, 6);
+            EACH_HALF(OPEN_HIGH);
+#define WEIGHT(p, h, i)                                                                            \
+    _mm256_fmsub_ps(d##p##h, unsigned_byte(i % 2 ? o##p##h : e##p##h, i / 2), m##p##h)
+            for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, group + 64 * j, 8);
 #undef WEIGHT
-#define CODE(p, h, low, k)                                                                         \
-    code_5_spread(WORDS(p, h, low), WORDS(p, h, low + 1), WORDS(p, h, 2), k)
-#define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, CODE(p, h, 0, 30), m##p##h)
-            ONE(STEP_ALL)
-            x++;
-#undef WEIGHT
-#define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, CODE(p, h, 3, 31), m##p##h)
-            ONE(STEP_ALL)
-            x++;
-#undef WEIGHT
-#undef CODE
         }
     }
     EACH_HALF(STORE_Y);
@@ -181,17 +187,15 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
         size_t at = b * sizeof(fm_panel_q6_k);
         for (int g = 0; g < 16; g++) {
             size_t group = at + offsetof(fm_panel_q6_k, group[g]);
-            size_t high_ahead = ahead_of(s, group + offsetof(fm_panel_q6_group, high));
-#define OPEN(p, h)                                                                                 \
-    do {                                                                                           \
-        d##p##h = scale_6(BLOCK(fm_panel_q6_k, p, at), g, h);                                      \
-        t##p##h = high_6(BLOCK(fm_panel_q6_k, p, at)->group[g].high, h);                           \
-    } while (0)
+            size_t at_high = group + offsetof(fm_panel_q6_group, high);
+            size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p, h) d##p##h = scale_6(BLOCK(fm_panel_q6_k, p, at), g, h)
             EACH_HALF(OPEN);
 #undef OPEN
-#define FETCH_HIGH(p) PREFETCH(p, high_ahead)
-            EACH_PANEL(FETCH_HIGH);
-#undef FETCH_HIGH
+            EACH_HALF(OPEN_HIGH);
+#define TURN(p, h) t##p##h = signed_high_6(t##p##h)
+            EACH_HALF(TURN);
+#undef TURN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
             for (size_t j = 0; j < 2; j++)
                 LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);

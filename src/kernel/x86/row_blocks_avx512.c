@@ -166,30 +166,36 @@ DEFINE_ROW_PRODUCT(q4_k)
     FOUR(__m512i, t);                                                                              \
     t0 = t1 = t2 = t3 = _mm512_setzero_si512();
 
-#define SIX(M) M(0) M(1) M(2) M(3) M(4) M(5)
-#define ONE(M) M(0)
-#define WORDS(p, j) words16((const uint32_t *)AT(p, group + 64 * (j)))
+/* The high bits of the group, which lie at `at_high`. */
+#define OPEN_HIGH(p)                                                                               \
+    do {                                                                                           \
+        PREFETCH(p, high_ahead);                                                                   \
+        t##p = words16((const uint32_t *)AT(p, at_high));                                          \
+    } while (0)
+
+#define OPEN_LINE_5(p)                                                                             \
+    do {                                                                                           \
+        OPEN_LINE(p);                                                                              \
+        e##p = even_5(v##p, t##p);                                                                 \
+        o##p = odd_5(v##p, t##p);                                                                  \
+        t##p = _mm512_srli_epi32(t##p, 2);                                                         \
+    } while (0)
 
 static FM_INLINE void q5_k_group(const stream *s, const int n) {
     VARIABLES
+    FOURS
+    HIGH_BITS
     for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
         size_t at = b * sizeof(fm_panel_q5_k);
         for (int g = 0; g < 8; g++) {
-            size_t group = at + offsetof(fm_panel_q5_k, q) + 320 * (size_t)g;
+            size_t group = at + offsetof(fm_panel_q5_k, group[g]);
+            size_t at_high = group + offsetof(fm_panel_5_bits, high);
+            size_t high_ahead = ahead_of(s, at_high);
             EACH_PANEL(OPEN_K_GROUP);
-#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up_5(v##p, 5 * i), m##p)
-            for (size_t j = 0; j < 5; j++) LINE_OF(SIX, OPEN_LINE, group + 64 * j, 6);
+            EACH_PANEL(OPEN_HIGH);
+#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up_5(i % 2 ? o##p : e##p, i / 2 * 8), m##p)
+            for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, group + 64 * j, 8);
 #undef WEIGHT
-#define CODE(p, low, k) look_up_5_spread(WORDS(p, low), WORDS(p, low + 1), WORDS(p, 2), k)
-#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, CODE(p, 0, 30), m##p)
-            ONE(STEP_ALL)
-            x++;
-#undef WEIGHT
-#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, CODE(p, 3, 31), m##p)
-            ONE(STEP_ALL)
-            x++;
-#undef WEIGHT
-#undef CODE
         }
     }
     EACH_PANEL(STORE_Y);
@@ -212,15 +218,12 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
         size_t at = b * sizeof(fm_panel_q6_k);
         for (int g = 0; g < 16; g++) {
             size_t group = at + offsetof(fm_panel_q6_k, group[g]);
-            size_t high_ahead = ahead_of(s, group + offsetof(fm_panel_q6_group, high));
-#define OPEN(p)                                                                                    \
-    do {                                                                                           \
-        d##p = scale_6(BLOCK(fm_panel_q6_k, p, at), g);                                            \
-        PREFETCH(p, high_ahead);                                                                   \
-        t##p = words16(BLOCK(fm_panel_q6_k, p, at)->group[g].high);                                \
-    } while (0)
+            size_t at_high = group + offsetof(fm_panel_q6_group, high);
+            size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p) d##p = scale_6(BLOCK(fm_panel_q6_k, p, at), g)
             EACH_PANEL(OPEN);
 #undef OPEN
+            EACH_PANEL(OPEN_HIGH);
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(i % 2 ? o##p : e##p, i / 2))
             for (size_t j = 0; j < 2; j++)
                 LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);

@@ -151,18 +151,15 @@ void fm_unpack_q4_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
 
 static FM_INLINE void unpack_q5_k_half(const fm_panel_q5_k *b, int g, int half, float *out) {
     __m256 scale = k_scale(b, g, half), minimum = k_minimum(b, g, half);
-    const fm_lanes32 *q = b->q[g];
-    for (int j = 0; j < 5; j++, out += 6 * FM_PANEL) {
-        __m256i words = words8(q[j], half);
-#define STEP(i) STORE_K(i, _mm256_fmsub_ps(scale, code_5(words, 5 * i), minimum))
-        STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5)
+    __m256i high = words8(b->group[g].high, half);
+    for (int j = 0; j < 4; j++, out += 8 * FM_PANEL, high = _mm256_srli_epi32(high, 2)) {
+        __m256i words = words8(b->group[g].low[j], half);
+        __m256i even = even_5(words, high), odd = odd_5(words, high);
+#define STEP(i)                                                                                    \
+    STORE_K(i, _mm256_fmsub_ps(scale, unsigned_byte(i % 2 ? odd : even, i / 2), minimum))
+        EIGHT(STEP)
 #undef STEP
     }
-    __m256i bit4 = words8(q[2], half);
-    __m256 code30 = code_5_spread(words8(q[0], half), words8(q[1], half), bit4, 30);
-    __m256 code31 = code_5_spread(words8(q[3], half), words8(q[4], half), bit4, 31);
-    STORE_K(0, _mm256_fmsub_ps(scale, code30, minimum))
-    STORE_K(1, _mm256_fmsub_ps(scale, code31, minimum))
 }
 
 void fm_unpack_q5_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
@@ -170,7 +167,8 @@ void fm_unpack_q5_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);
     int first = (int)(k0 % 256 / 32);
     for (int g = first; g < first + (int)(nk / 32); g++, tile += 32 * FM_PANEL) {
-        for (int j = 0; j < 5; j++) FETCH(b->q[g][j]);
+        for (int j = 0; j < 4; j++) FETCH(b->group[g].low[j]);
+        FETCH(b->group[g].high);
         unpack_q5_k_half(b, g, 0, tile);
         unpack_q5_k_half(b, g, 1, tile + 8);
     }
@@ -178,7 +176,7 @@ void fm_unpack_q5_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
 
 static FM_INLINE void unpack_q6_k_half(const fm_panel_q6_k *b, int g, int half, float *out) {
     __m256 scale = scale_6(b, g, half);
-    __m256i high = high_6(b->group[g].high, half);
+    __m256i high = signed_high_6(words8(b->group[g].high, half));
     for (int j = 0; j < 2; j++, out += 8 * FM_PANEL, high = _mm256_srli_epi32(high, 4)) {
         __m256i words = words8(b->group[g].low[j], half);
         __m256i even = even_6(words, high), odd = odd_6(words, high);

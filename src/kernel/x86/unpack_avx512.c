@@ -129,20 +129,19 @@ void fm_unpack_q5_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);
     k_scales s = open_k_scales(b->d, b->dmin, b->scales);
     int first = (int)(k0 % 256 / 32);
-    for (int g = first; g < first + (int)(nk / 32); g++, tile += 2 * FM_PANEL) {
+    for (int g = first; g < first + (int)(nk / 32); g++) {
         __m512 scale = k_scale(&s, g), minimum = k_minimum(&s, g);
-        const fm_lanes32 *q = b->q[g];
-        for (int j = 0; j < 5; j++, tile += 6 * FM_PANEL) {
-            __m512i words = words16(q[j]);
-            FETCH(q[j]);
-#define STEP(i) PUT(i, _mm512_fmsub_ps(scale, look_up_5(words, 5 * i), minimum));
-            STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5)
+        const fm_panel_5_bits *group = &b->group[g];
+        __m512i high = words16(group->high);
+        FETCH(group->high);
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL, high = _mm512_srli_epi32(high, 2)) {
+            __m512i words = words16(group->low[j]);
+            __m512i even = even_5(words, high), odd = odd_5(words, high);
+            FETCH(group->low[j]);
+#define STEP(i) PUT(i, _mm512_fmsub_ps(scale, look_up_5(i % 2 ? odd : even, i / 2 * 8), minimum));
+            EIGHT(STEP)
 #undef STEP
         }
-        __m512 code30 = look_up_5_spread(words16(q[0]), words16(q[1]), words16(q[2]), 30);
-        __m512 code31 = look_up_5_spread(words16(q[3]), words16(q[4]), words16(q[2]), 31);
-        PUT(0, _mm512_fmsub_ps(scale, code30, minimum));
-        PUT(1, _mm512_fmsub_ps(scale, code31, minimum));
     }
 }
 
