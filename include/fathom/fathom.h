@@ -123,7 +123,8 @@ typedef struct fathom_model_info {
 } fathom_model_info;
 
 FATHOM_API fathom_model_info fathom_model_describe(const fathom_model *model);
-/* Borrowed from the model; NULL if its files carry no tokenizer. */
+/* Borrowed from the model; NULL if its files carry no tokenizer, which everything below takes: what can
+ * fail then fails with a sentence, what cannot answers as a tokenizer without tokens. */
 FATHOM_API const fathom_tokenizer *fathom_model_tokenizer(const fathom_model *model);
 
 /* ---- tokenizers --------------------------------------------------------------------------------*/
@@ -358,8 +359,9 @@ typedef struct fathom_request {
 } fathom_request;
 
 /* All of them, step by step together: as many times faster than one after the other as the weights are
- * read less often. Each reply is what it would be alone. The status of the call is FATHOM_OK unless
- * nothing could be done at all. */
+ * read less often. Each reply is what it would be alone. The cache must hold all of them (`sessions` of
+ * fathom_model_options): one that finds no room fails, as one with bad options does, and harms no other.
+ * The status of the call is FATHOM_OK unless nothing could be done at all. */
 FATHOM_API fathom_status fathom_generate_many(fathom_request *requests, size_t n, fathom_error *err);
 
 /* ---- models from the hub -------------------------------------------------------------------------*/

@@ -49,6 +49,7 @@ static fm_status chat_tokens(const fathom_tokenizer *t, const fathom_message *me
                              const fathom_chat_options *chosen, int32_t **ids, size_t *n_ids,
                              bool *starts_thinking, fm_error *err) {
     fm_chat_style style;
+    FM_TRY(fm_api_needs_tokenizer(t, err));
     FM_TRY(style_of(t, chosen, &style, err));
     fm_chat_options options = {.add_generation_prompt = true,
                                .thinking = chosen && chosen->thinking};

@@ -242,9 +242,16 @@ void fathom_tokenizer_close(fathom_tokenizer *tokenizer) {
     fm_free(tokenizer);
 }
 
+fm_status fm_api_needs_tokenizer(const fathom_tokenizer *tokenizer, fm_error *err) {
+    if (tokenizer) return FM_OK;
+    return fm_fail(err, FM_ERR_UNSUPPORTED,
+                   "the model has no tokenizer: put its tokenizer.json beside the weights");
+}
+
 static fm_status tokenize(const fathom_tokenizer *t, const char *text, size_t size,
                           fathom_encode_mode mode, int32_t **ids, size_t *n, fm_error *err) {
     fm_buffer out = {0};
+    FM_TRY(fm_api_needs_tokenizer(t, err));
     fm_status status = fm_tokenizer_encode(
         t->inner, text ? text : "", size,
         mode == FATHOM_SPECIAL ? FM_ENCODE_SPECIAL : FM_ENCODE_PLAIN, &out, err);
@@ -268,6 +275,7 @@ fathom_status fathom_tokenize(const fathom_tokenizer *tokenizer, const char *tex
 
 static fm_status detokenize(const fathom_tokenizer *t, const int32_t *ids, size_t n, char **text,
                             size_t *size, fm_error *err) {
+    FM_TRY(fm_api_needs_tokenizer(t, err));
     int64_t limit = fm_tokenizer_size(t->inner);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= limit)
@@ -294,25 +302,27 @@ fathom_status fathom_detokenize(const fathom_tokenizer *tokenizer, const int32_t
 }
 
 const char *fathom_token_bytes(const fathom_tokenizer *tokenizer, int32_t id, size_t *size) {
-    return fm_tokenizer_piece(tokenizer->inner, id, size);
+    if (tokenizer) return fm_tokenizer_piece(tokenizer->inner, id, size);
+    *size = 0;
+    return "";
 }
 
 bool fathom_token_is_added(const fathom_tokenizer *tokenizer, int32_t id) {
-    return fm_tokenizer_is_added(tokenizer->inner, id);
+    return tokenizer && fm_tokenizer_is_added(tokenizer->inner, id);
 }
 
 int64_t fathom_tokenizer_size(const fathom_tokenizer *tokenizer) {
-    return fm_tokenizer_size(tokenizer->inner);
+    return tokenizer ? fm_tokenizer_size(tokenizer->inner) : 0;
 }
 
 int32_t fathom_tokenizer_bos(const fathom_tokenizer *tokenizer) {
-    return fm_tokenizer_bos(tokenizer->inner);
+    return tokenizer ? fm_tokenizer_bos(tokenizer->inner) : -1;
 }
 
 int32_t fathom_tokenizer_eos(const fathom_tokenizer *tokenizer) {
-    return fm_tokenizer_eos(tokenizer->inner);
+    return tokenizer ? fm_tokenizer_eos(tokenizer->inner) : -1;
 }
 
 bool fathom_tokenizer_adds_bos(const fathom_tokenizer *tokenizer) {
-    return fm_tokenizer_adds_bos(tokenizer->inner);
+    return tokenizer && fm_tokenizer_adds_bos(tokenizer->inner);
 }

@@ -1,6 +1,8 @@
 /* Replies through the public header: where they end, how thoughts are budgeted, what the session holds. */
 #include "api_support.h"
 
+#include <sys/stat.h>
+
 enum { PROMPT = 30, THINK = 505, END_THINK = 506 /* of tiny-v3 */ };
 
 static int32_t prompt[PROMPT];
@@ -281,6 +283,61 @@ static void options_that_make_no_sense_are_refused_with_a_sentence(void **state)
     fathom_model_close(model);
 }
 
+/* Tokens go in and out as ever; what needs text says so. */
+static void a_model_without_a_tokenizer_speaks_in_tokens(void **state) {
+    (void)state;
+    static const char *const files[] = {"config.json", "model.safetensors"};
+    char folder[4096];
+    strcpy(folder, scratch_path("mute"));
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < FM_COUNT(files); i++) {
+        char from[4096], to[sizeof folder + 32], golden[64];
+        snprintf(golden, sizeof golden, "tiny-llama/%s", files[i]);
+        if (!realpath(golden_path(golden), from)) fail_msg("%s", golden);
+        snprintf(to, sizeof to, "%s/%s", folder, files[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    fathom_model *model, *with = open_golden("tiny-llama", NULL);
+    fathom_model_options options = fathom_model_defaults();
+    fathom_error err;
+    options.context = API_CONTEXT;
+    assert_fathom(fathom_model_open(folder, &options, &model, &err));
+    static said mute, speaking;
+    fathom_generate_options o = options_into(&mute, 0, 20);
+    say_anew(model, prompt, PROMPT, &o);
+    o = options_into(&speaking, 0, 20);
+    say_anew(with, prompt, PROMPT, &o);
+    assert_memory_equal(mute.ids, speaking.ids, 20 * sizeof *mute.ids);
+    assert_int_equal(mute.answered, 0);
+
+    const fathom_tokenizer *t = fathom_model_tokenizer(model);
+    fathom_message message = {"user", "Hi", 2};
+    int32_t *ids;
+    char *text;
+    size_t n;
+    assert_null(t);
+    assert_int_equal(fathom_chat_tokens(t, &message, 1, NULL, &ids, &n, NULL, &err), FATHOM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "tokenizer.json"));
+    assert_int_equal(fathom_tokenize(t, "Hi", 2, FATHOM_PLAIN, &ids, &n, &err), FATHOM_ERR_UNSUPPORTED);
+    assert_int_equal(fathom_detokenize(t, prompt, 1, &text, &n, &err), FATHOM_ERR_UNSUPPORTED);
+    assert_int_equal(fathom_tokenizer_size(t), 0);
+    assert_int_equal(fathom_tokenizer_bos(t), -1);
+    assert_int_equal(fathom_tokenizer_eos(t), -1);
+    assert_false(fathom_tokenizer_adds_bos(t) || fathom_token_is_added(t, 0));
+    assert_string_equal(fathom_token_bytes(t, 5, &n), "");
+    fathom_grammar *g;
+    assert_fathom(fathom_grammar_json(&g, &err));
+    o = options_into(&mute, 0, 20);
+    o.grammar = g;
+    fathom_session *s = session_of(model);
+    assert_int_equal(fathom_generate(s, prompt, PROMPT, &o, NULL, &err), FATHOM_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "tokenizer"));
+    fathom_session_free(s);
+    fathom_grammar_free(g);
+    fathom_model_close(model);
+    fathom_model_close(with);
+}
+
 static int set_up(void **state) {
     (void)state;
     make_prompt(prompt, PROMPT, 8);
@@ -298,6 +355,7 @@ int main(void) {
         cmocka_unit_test(a_reply_goes_on_to_the_last_position_of_the_context),
         cmocka_unit_test(the_end_of_a_turn_ends_the_reply),
         cmocka_unit_test(a_caller_that_says_no_ends_the_reply_there),
+        cmocka_unit_test(a_model_without_a_tokenizer_speaks_in_tokens),
         cmocka_unit_test(options_that_make_no_sense_are_refused_with_a_sentence),
     };
     return cmocka_run_group_tests_name("replies through the library", tests, set_up, NULL);
