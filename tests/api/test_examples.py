@@ -1,4 +1,5 @@
 """The examples, built from an installed Fathom as a stranger would, and run."""
+import json
 import os
 import re
 import shlex
@@ -37,6 +38,7 @@ class Examples(unittest.TestCase):
     def build(self, name, static):
         program = os.path.join(self.root, name + ('-static' if static else ''))
         libraries = self.flags('--libs', *(['--static'] if static else []))
+        libraries += {'embed': ['-lm']}.get(name, [])
         if static:
             libraries = ['-l:libfathom.a' if flag == '-lfathom' else flag for flag in libraries]
         compiler = ['clang'] if SANITIZE else CC
@@ -76,9 +78,49 @@ class Examples(unittest.TestCase):
         self.assertEqual(turns[0][1], '0')
         self.assertGreater(int(turns[1][1]), 0)
 
+    def test_many_says_what_answer_says_each_time(self):
+        model = tap.golden('tiny-llama')
+        questions = ['Hello', 'Where?', 'And when was that?']
+        said = self.run_both('many', model, *questions)
+        alone = self.build('answer', True)
+        at = 0
+        for question in questions:
+            ran = tap.run(alone, model, question)
+            self.assertEqual(ran.code, 0, ran)
+            whole = question + '\n' + ran.out
+            self.assertEqual(said[at:at + len(whole)], whole)
+            at += len(whole) + 1
+        self.assertEqual(at, len(said))
+
+    def test_many_tells_of_a_question_that_is_too_long_and_answers_the_others(self):
+        said = self.run_both('many', tap.golden('tiny-v3'), 'Hello', 'x y z ' * 2000)
+        self.assertIn('the context holds', said)
+
+    def test_embed_finds_each_text_most_like_itself(self):
+        said = self.run_both('embed', tap.golden('tiny-qwen2'), stdin='a cat\na kitten\n\na cat\nno\n')
+        rows = [[float(x) for x in line.split()] for line in said.splitlines()]
+        self.assertEqual([len(row) for row in rows], [4] * 4)
+        for i in range(4):
+            self.assertAlmostEqual(rows[i][i], 1, 3)
+            for k in range(4):
+                self.assertEqual(rows[i][k], rows[k][i])
+        self.assertEqual(rows[0], rows[2])
+        self.assertLess(rows[0][1], 0.999)
+
+    def test_structured_keeps_to_its_schema(self):
+        schema = ('{"type": "object", "properties": {"who": {"enum": ["Ada", "Grace"]}, '
+                  '"age": {"type": "integer", "minimum": 10, "maximum": 99}}, '
+                  '"required": ["who", "age"], "additionalProperties": false}')
+        said = json.loads(self.run_both('structured', tap.golden('tiny-llama'), 'Who?', schema))
+        self.assertIn(said['who'], ('Ada', 'Grace'))
+        self.assertTrue(10 <= said['age'] <= 99)
+        ran = tap.run(self.build('structured', True), tap.golden('tiny-llama'), 'Who?', '{"type": 5}')
+        self.assertEqual((ran.code, ran.out, ran.err.count('\n')), (2, '', 1), ran)
+
     def test_a_model_that_is_none_is_told_in_one_sentence(self):
-        for name in ('answer', 'stream'):
-            ran = tap.run(self.build(name, True), '/none', *(['x'] if name == 'answer' else []))
+        for name, *rest in (('answer', 'x'), ('stream',), ('many', 'x', 'y'), ('embed',),
+                            ('structured', 'x', '{}')):
+            ran = tap.run(self.build(name, True), '/none', *rest)
             self.assertEqual((ran.code, ran.out), (2, ''), ran)
             self.assertEqual(ran.err.count('\n'), 1)
             self.assertIn('/none', ran.err)
