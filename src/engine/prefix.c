@@ -5,12 +5,13 @@
 #include <string.h>
 
 /* Nodes lie in one array and are found by hashing (parent, tokens). A freed node keeps its place in
- * the array for the next one. */
+ * the array for the next one. Leaves, the pages that may be given up, stand in a ring in the order of
+ * their last use, which the root closes. */
 typedef struct node {
     int64_t parent; /* -1: free; the root is its own parent */
     int64_t next;   /* in its hash chain, or in the list of free nodes; -1 ends */
     int64_t children;
-    uint64_t used;  /* clock of the last look-up */
+    int64_t older, newer; /* leaves and the root: neighbours in the ring */
     void *page;
 } node;
 
@@ -21,7 +22,6 @@ struct fm_prefix {
     int32_t *tokens;   /* page_positions for each node */
     int64_t count, capacity, held, free;
     int64_t *chains;   /* heads, a power of two of them, as many as capacity */
-    uint64_t clock;
 };
 
 static int64_t *chain_of(fm_prefix *p, int64_t parent, const int32_t *tokens) {
@@ -30,6 +30,26 @@ static int64_t *chain_of(fm_prefix *p, int64_t parent, const int32_t *tokens) {
 }
 
 static const int32_t *tokens_of(const fm_prefix *p, int64_t n) { return p->tokens + n * p->positions; }
+
+/* ---- the ring of leaves: from the root, newer leads to the oldest and older to the newest ---------*/
+
+static void leave_ring(fm_prefix *p, int64_t n) {
+    p->nodes[p->nodes[n].older].newer = p->nodes[n].newer;
+    p->nodes[p->nodes[n].newer].older = p->nodes[n].older;
+}
+
+/* Between `older` and whoever is newer than that. */
+static void join_ring(fm_prefix *p, int64_t n, int64_t older) {
+    int64_t newer = p->nodes[older].newer;
+    p->nodes[n].older = older;
+    p->nodes[n].newer = newer;
+    p->nodes[older].newer = p->nodes[newer].older = n;
+}
+
+static void join_as_newest(fm_prefix *p, int64_t n) { join_ring(p, n, p->nodes[0].older); }
+static void join_as_oldest(fm_prefix *p, int64_t n) { join_ring(p, n, 0); }
+
+/* ---- nodes ----------------------------------------------------------------------------------------*/
 
 /* Doubles everything; the chains are rebuilt. On failure the tree is as it was. */
 static bool grow(fm_prefix *p) {
@@ -94,7 +114,10 @@ int64_t fm_prefix_child(fm_prefix *p, int64_t parent, const int32_t *tokens) {
     size_t bytes = (size_t)p->positions * sizeof *tokens;
     for (int64_t i = *chain_of(p, parent, tokens); i >= 0; i = p->nodes[i].next) {
         if (p->nodes[i].parent != parent || memcmp(tokens_of(p, i), tokens, bytes) != 0) continue;
-        p->nodes[i].used = ++p->clock;
+        if (p->nodes[i].children == 0) {
+            leave_ring(p, i);
+            join_as_newest(p, i);
+        }
         return i;
     }
     return -1;
@@ -119,8 +142,10 @@ int64_t fm_prefix_add(fm_prefix *p, int64_t parent, const int32_t *tokens, void 
     if (n < 0) return -1;
     memcpy(p->tokens + n * p->positions, tokens, (size_t)p->positions * sizeof *tokens);
     int64_t *head = chain_of(p, parent, tokens);
-    p->nodes[n] = (node){.parent = parent, .next = *head, .used = ++p->clock, .page = page};
+    p->nodes[n] = (node){.parent = parent, .next = *head, .page = page};
     *head = n;
+    join_as_newest(p, n);
+    if (parent != 0 && p->nodes[parent].children == 0) leave_ring(p, parent);
     p->nodes[parent].children++;
     p->held++;
     fm_cache_share(page);
@@ -131,23 +156,23 @@ static void remove_node(fm_prefix *p, int64_t n) {
     int64_t *link = chain_of(p, p->nodes[n].parent, tokens_of(p, n));
     while (*link != n) link = &p->nodes[*link].next;
     *link = p->nodes[n].next;
-    p->nodes[p->nodes[n].parent].children--;
+    leave_ring(p, n);
+    int64_t parent = p->nodes[n].parent;
+    if (--p->nodes[parent].children == 0 && parent != 0) join_as_oldest(p, parent);
     fm_cache_release(p->cache, p->nodes[n].page);
     p->nodes[n] = (node){.parent = -1, .next = p->free};
     p->free = n;
     p->held--;
 }
 
+/* Pages that a sequence stands on are passed over: at most one leaf for each sequence. */
 bool fm_prefix_evict(fm_prefix *p) {
-    int64_t oldest = -1;
-    for (int64_t i = 1; i < p->count; i++) {
-        const node *n = &p->nodes[i];
-        if (n->parent < 0 || n->children > 0 || fm_cache_is_shared(n->page)) continue;
-        if (oldest < 0 || n->used < p->nodes[oldest].used) oldest = i;
+    for (int64_t n = p->nodes[0].newer; n != 0; n = p->nodes[n].newer) {
+        if (fm_cache_is_shared(p->nodes[n].page)) continue;
+        remove_node(p, n);
+        return true;
     }
-    if (oldest < 0) return false;
-    remove_node(p, oldest);
-    return true;
+    return false;
 }
 
 int64_t fm_prefix_count(const fm_prefix *p) { return p->held; }
