@@ -12,11 +12,18 @@
  *                       the even k and of the odd k
  *   Q4_0   per 32 k     half d[lane]; then per 8 k: a word of 8 signed nibbles [lane]
  *   Q4_1   per 32 k     half d[lane], m[lane]; then per 8 k: a word of 8 nibbles [lane]
+ *   Q5_0   per 32 k     half d[lane]; then four words of 8 low nibbles, a word of 32 high bits
+ *                       [lane]
+ *   Q5_1   per 32 k     half d[lane], m[lane]; then words as in Q5_0
  *   Q4_K   per 256 k    half d[lane], dmin[lane]; the file's 12 bytes of scales as 3 words [lane];
  *                       then per 8 k: a word of 8 nibbles [lane]
- *   Q5_K   as Q4_K, but per 32 k: four words of 8 low nibbles, a word of 32 high bits [lane]
+ *   Q5_K   as Q4_K, but per 32 k words as in Q5_0
  *   Q6_K   per 256 k    half d[lane]; then per 16 k: int8 scale[lane], two words of 8 low nibbles,
  *                       a word of 16 x 2 high bits [lane]
+ *   IQ4_NL per 32 k     half d[lane]; then per 8 k: a word of 8 nibbles [lane], which number the
+ *                       16 values of the format
+ *   IQ4_XS per 256 k    half d[lane]; the file's 16 bits of scales as a half word [lane], its 32 as
+ *                       a word [lane]; then per 8 k: a word of 8 nibbles [lane] as in IQ4_NL
  *   F8     64 bytes of header; per 128 k: float scale[lane]; then per k: E4M3 code[lane]
  *
  * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks.
@@ -51,15 +58,25 @@ typedef struct fm_panel_q4_1 {
     fm_lanes32 q[4];
 } fm_panel_q4_1;
 
+typedef struct fm_panel_5_bits {
+    fm_lanes32 low[4], high; /* 32 codes, see fm_q5_code */
+} fm_panel_5_bits;
+
+typedef struct fm_panel_q5_0 {
+    fm_lanes16 d;
+    fm_panel_5_bits codes; /* 0 to 31 for -16 to 15 */
+} fm_panel_q5_0;
+
+typedef struct fm_panel_q5_1 {
+    fm_lanes16 d, m;
+    fm_panel_5_bits codes;
+} fm_panel_q5_1;
+
 typedef struct fm_panel_q4_k {
     fm_lanes16 d, dmin;
     fm_lanes32 scales[3]; /* bytes 0-3, 4-7, 8-11 of the file's scales; see fm_k_scale_word */
     fm_lanes32 q[8][4];   /* [group of 32][8 k] */
 } fm_panel_q4_k;
-
-typedef struct fm_panel_5_bits {
-    fm_lanes32 low[4], high; /* 32 codes, see fm_q5_code */
-} fm_panel_5_bits;
 
 typedef struct fm_panel_q5_k {
     fm_lanes16 d, dmin;
@@ -77,6 +94,17 @@ typedef struct fm_panel_q6_k {
     fm_panel_q6_group group[16];
 } fm_panel_q6_k;
 
+typedef struct fm_panel_iq4_nl {
+    fm_lanes16 d;
+    fm_lanes32 q[4]; /* indices of fm_iq4_values */
+} fm_panel_iq4_nl;
+
+typedef struct fm_panel_iq4_xs {
+    fm_lanes16 d, high;
+    fm_lanes32 low;     /* with high: see fm_iq4_xs_scale */
+    fm_lanes32 q[8][4]; /* [group of 32][8 k] */
+} fm_panel_iq4_xs;
+
 /* `plain`: no code of the panel is NaN and every scale lies within +-2^100, so that a kernel may
  * decode by arithmetic that knows no NaN and moves factors of 2^8 about. */
 typedef struct fm_panel_f8_header {
@@ -92,9 +120,13 @@ typedef struct fm_panel_f8 {
 _Static_assert(sizeof(fm_panel_q8_0) == 16 * 34, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_q4_0) == 16 * 18, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_q4_1) == 16 * 20, "16 blocks of the file");
+_Static_assert(sizeof(fm_panel_q5_0) == 16 * 22, "16 blocks of the file");
+_Static_assert(sizeof(fm_panel_q5_1) == 16 * 24, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_q4_k) == 16 * 144, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_q5_k) == 16 * 176, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_q6_k) == 16 * 210, "16 blocks of the file");
+_Static_assert(sizeof(fm_panel_iq4_nl) == 16 * 18, "16 blocks of the file");
+_Static_assert(sizeof(fm_panel_iq4_xs) == 16 * 136, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_f8) == 16 * 128 + 64 && sizeof(fm_panel_f8_header) == 64, "F8");
 
 /* The scales of group g as bytes: those of groups 4 g' to 4 g' + 3 of a row, scales or minima, in
@@ -121,6 +153,11 @@ static inline int fm_q6_code(const uint32_t low[2], uint32_t high, int k) {
     uint32_t four = low[k / 8] >> (k % 8 * 4) & 15;
     uint32_t two = high >> (k % 8 / 2 * 8 + (k / 8 * 2 + k % 2) * 2) & 3;
     return (int)(four | two << 4);
+}
+
+/* The scale of group g of a lane of IQ4_XS, -32 to 31. */
+static inline int fm_iq4_xs_scale(uint16_t high, uint32_t low, int g) {
+    return (int)((low >> 4 * g & 15) | (high >> 2 * g & 3) << 4) - 32;
 }
 
 /* The block of panel `panel` that holds column k, in a layout of blocks of `elements` columns. */

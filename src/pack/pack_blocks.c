@@ -104,6 +104,66 @@ void fm_pack_q4_1(const fm_panel_source *s, void *panel) {
         }
 }
 
+typedef struct FILE_BLOCK file_q5_0 {
+    uint16_t d;
+    uint32_t high; /* bit j: bit 4 of element j */
+    uint8_t q[16]; /* as in Q4_0 */
+} file_q5_0;
+
+typedef struct FILE_BLOCK file_q5_1 {
+    uint16_t d, m;
+    uint32_t high;
+    uint8_t q[16];
+} file_q5_1;
+
+/* Bits 2 b and 2 b + 1 of eight, into byte b. */
+static inline uint32_t spread_pairs(uint32_t bits) {
+    bits = (bits | bits << 12) & 0x000f000f;
+    return (bits | bits << 6) & 0x03030303;
+}
+
+static inline void pack_5_bits(const uint8_t q[16], uint32_t high, fm_panel_5_bits *out, int r) {
+    uint32_t ones = 0;
+    pack_nibbles_32(q, 0, out->low, r);
+    for (int j = 0; j < 4; j++) ones |= spread_pairs(high >> 8 * j & 255) << (2 * j);
+    out->high[r] = ones;
+}
+
+void fm_pack_q5_0(const fm_panel_source *s, void *panel) {
+    static const file_q5_0 blank = {0};
+    fm_panel_q5_0 *b = panel;
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_q5_0 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            pack_5_bits(f->q, f->high, &b->codes, r);
+        }
+}
+
+void fm_pack_q5_1(const fm_panel_source *s, void *panel) {
+    static const file_q5_1 blank = {0};
+    fm_panel_q5_1 *b = panel;
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_q5_1 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            b->m[r] = f->m;
+            pack_5_bits(f->q, f->high, &b->codes, r);
+        }
+}
+
+/* IQ4_NL has the fields of Q4_0. */
+void fm_pack_iq4_nl(const fm_panel_source *s, void *panel) {
+    static const file_q4_0 blank = {0};
+    fm_panel_iq4_nl *b = panel;
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_q4_0 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            pack_nibbles_32(f->q, 0, b->q, r);
+        }
+}
+
 /* ---- blocks of 256 ----------------------------------------------------------------------------- */
 
 typedef struct FILE_BLOCK file_q4_k {
@@ -195,4 +255,23 @@ void fm_pack_q6_k(const fm_panel_source *s, void *panel) {
     for (int64_t i = 0; i < s->n_in / 256; i++, b++)
         for (int r = 0; r < FM_PANEL; r++)
             pack_q6_k_row(fm_source_at(s, r, (size_t)i * sizeof blank, &blank), b, r);
+}
+
+typedef struct FILE_BLOCK file_iq4_xs {
+    uint16_t d, high;
+    uint32_t low;
+    uint8_t q[8][16]; /* every group as a block of Q4_0 */
+} file_iq4_xs;
+
+void fm_pack_iq4_xs(const fm_panel_source *s, void *panel) {
+    static const file_iq4_xs blank = {0};
+    fm_panel_iq4_xs *b = panel;
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_iq4_xs *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            b->high[r] = f->high;
+            b->low[r] = f->low;
+            for (int g = 0; g < 8; g++) pack_nibbles_32(f->q[g], 0, b->q[g], r);
+        }
 }

@@ -288,6 +288,9 @@ static inline double bytes_weight(const case_data *c) {
 #define CASE_WEIGHTS(UNPACK, ROW)                                                                  \
     UNPACK("unpack f32", F32) UNPACK("unpack f16", F16) UNPACK("unpack bf16", BF16)                \
     UNPACK("unpack q8_0", Q8_0) UNPACK("unpack q4_0", Q4_0) UNPACK("unpack q4_1", Q4_1)            \
+    UNPACK("unpack q5_0", Q5_0) UNPACK("unpack q5_1", Q5_1) UNPACK("unpack iq4_nl", IQ4_NL)        \
+    UNPACK("unpack iq4_xs", IQ4_XS) ROW("row q5_0", Q5_0) ROW("row q5_1", Q5_1)                    \
+    ROW("row iq4_nl", IQ4_NL) ROW("row iq4_xs", IQ4_XS)                                            \
     UNPACK("unpack q4_k", Q4_K) UNPACK("unpack q5_k", Q5_K) UNPACK("unpack q6_k", Q6_K)            \
     UNPACK("unpack f8", F8_E4M3) ROW("row f32", F32) ROW("row f16", F16) ROW("row bf16", BF16)     \
     ROW("row q8_0", Q8_0) ROW("row q4_0", Q4_0) ROW("row q4_1", Q4_1) ROW("row q4_k", Q4_K)        \

@@ -118,7 +118,8 @@ static void long_products_cross_many_tiles(void **state) {
     (void)state;
     dice d = {.seed = 3};
     static const fm_dtype dtypes[] = {FM_DTYPE_BF16, FM_DTYPE_Q4_K, FM_DTYPE_Q6_K, FM_DTYPE_Q8_0,
-                                      FM_DTYPE_F8_E4M3, FM_DTYPE_IQ4_XS};
+                                      FM_DTYPE_F8_E4M3, FM_DTYPE_IQ4_XS, FM_DTYPE_Q5_0,
+                                      FM_DTYPE_Q2_K};
     for (size_t i = 0; i < FM_COUNT(dtypes); i++) {
         random_tensor r = roll_tensor(&d, dtypes[i], 80, 1280, dtypes[i] == FM_DTYPE_F8_E4M3);
         check_weight(&d, &r.t, 50);

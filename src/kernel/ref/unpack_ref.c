@@ -4,6 +4,7 @@
 #include "kernel/layout.h"
 #include "tensor/fp8.h"
 #include "tensor/half.h"
+#include "tensor/quant/iq_tables.h"
 
 #include <string.h>
 
@@ -97,6 +98,34 @@ void fm_unpack_q4_1_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t n
         }
 }
 
+void fm_unpack_q5_0_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_0 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    for (int64_t k = 0; k < nk; k++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int code = code_5(&b[k / 32].codes, k % 32, r);
+            tile[k * FM_PANEL + r] = fm_half_to_float(b[k / 32].d[r]) * (float)(code - 16);
+        }
+}
+
+void fm_unpack_q5_1_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_1 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    for (int64_t k = 0; k < nk; k++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int code = code_5(&b[k / 32].codes, k % 32, r);
+            tile[k * FM_PANEL + r] =
+                fm_half_to_float(b[k / 32].d[r]) * (float)code + fm_half_to_float(b[k / 32].m[r]);
+        }
+}
+
+void fm_unpack_iq4_nl_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq4_nl *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    for (int64_t k = 0; k < nk; k++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int value = fm_iq4_values[nibble(b[k / 32].q[k % 32 / 8][r], k % 8)];
+            tile[k * FM_PANEL + r] = fm_half_to_float(b[k / 32].d[r]) * (float)value;
+        }
+}
+
 /* ---- blocks of 256 ----------------------------------------------------------------------------- */
 
 /* Scale and minimum of group g (of 32) and lane r. */
@@ -144,5 +173,16 @@ void fm_unpack_q6_k_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t n
             uint32_t low[2] = {b->group[g].low[0][r], b->group[g].low[1][r]};
             tile[i * FM_PANEL + r] =
                 scale * (float)(fm_q6_code(low, b->group[g].high[r], k % 16) - 32);
+        }
+}
+
+void fm_unpack_iq4_xs_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq4_xs *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i), g = k / 32;
+            int scale = fm_iq4_xs_scale(b->high[r], b->low[r], g);
+            int value = fm_iq4_values[nibble(b->q[g][k % 32 / 8][r], k % 8)];
+            tile[i * FM_PANEL + r] = fm_half_to_float(b->d[r]) * (float)scale * (float)value;
         }
 }

@@ -5,6 +5,7 @@
 
 #include "kernel/layout.h"
 #include "kernel/x86/avx2.h"
+#include "tensor/quant/iq_tables.h"
 
 static FM_INLINE __m256 halves8(const uint16_t *h, int half) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h + 8 * half)));
@@ -76,6 +77,37 @@ static FM_INLINE __m256i odd_5(__m256i word, __m256i high) {
     return _mm256_or_si256(
         _mm256_and_si256(_mm256_srli_epi32(word, 4), _mm256_set1_epi32(0x0f0f0f0f)),
         _mm256_and_si256(_mm256_slli_epi32(high, 3), _mm256_set1_epi32(0x10101010)));
+}
+
+/* From 0 to 31 to -16 to 15: signed bytes. */
+static FM_INLINE __m256i signed_5(__m256i codes) {
+    return _mm256_sub_epi8(codes, _mm256_set1_epi8(16));
+}
+
+/* ---- IQ4_NL and IQ4_XS: the values as signed bytes ---------------------------------------------- */
+
+static FM_INLINE __m256i iq4_values(void) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)fm_iq4_values));
+}
+
+/* Those of the even and the odd four of a word of nibbles. */
+static FM_INLINE __m256i even_values(__m256i word, __m256i table) {
+    return _mm256_shuffle_epi8(table, _mm256_and_si256(word, _mm256_set1_epi32(0x0f0f0f0f)));
+}
+
+static FM_INLINE __m256i odd_values(__m256i word, __m256i table) {
+    return even_values(_mm256_srli_epi32(word, 4), table);
+}
+
+/* As fm_iq4_xs_scale, times d and the 2^-24 of signed bytes. */
+static FM_INLINE __m256 iq4_xs_scale(const fm_panel_iq4_xs *b, int g, int half) {
+    __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)b->high + half));
+    __m256i two = _mm256_slli_epi32(_mm256_srl_epi32(high, _mm_cvtsi32_si128(2 * g)), 4);
+    __m256i four = _mm256_srl_epi32(words8(b->low, half), _mm_cvtsi32_si128(4 * g));
+    __m256i code = _mm256_or_si256(_mm256_and_si256(two, _mm256_set1_epi32(48)),
+                                   _mm256_and_si256(four, _mm256_set1_epi32(15)));
+    code = _mm256_sub_epi32(code, _mm256_set1_epi32(32));
+    return _mm256_mul_ps(scale_8(b->d, half), _mm256_cvtepi32_ps(code));
 }
 
 /* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */

@@ -7,6 +7,7 @@
 
 #include "kernel/layout.h"
 #include "kernel/x86/avx512.h"
+#include "tensor/quant/iq_tables.h"
 
 static FM_INLINE __m512 halves16(const uint16_t *h) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)h));
@@ -46,6 +47,10 @@ static FM_INLINE __m512 signed_nibbles(void) { /* codes of Q4_0, top bit turned 
 
 static FM_INLINE __m512 plain_nibbles(void) {
     return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+static FM_INLINE __m512 iq4_values(void) {
+    return bytes16(fm_iq4_values);
 }
 
 static FM_INLINE __m512 look_up(__m512i words, int shift, __m512 table) {
@@ -90,9 +95,13 @@ static FM_INLINE __m512 k_minimum(const k_scales *s, int g) {
     return k_factor(s->dmin, g < 4 ? s->minimum[0] : s->minimum[1], g);
 }
 
-/* Five bits, looked up in 0 to 31: an index of two registers uses five bits and ignores the rest. */
-static FM_INLINE __m512 look_up_5(__m512i words, int shift) {
-    const __m512 low = plain_nibbles(), high = _mm512_add_ps(low, _mm512_set1_ps(16));
+/* ---- five bits ----------------------------------------------------------------------------------- */
+
+/* Five bits, looked up in `first` to first + 31: an index of two registers uses five bits and
+ * ignores the rest. */
+static FM_INLINE __m512 look_up_5(__m512i words, int shift, float first) {
+    const __m512 low = _mm512_add_ps(plain_nibbles(), _mm512_set1_ps(first));
+    const __m512 high = _mm512_add_ps(low, _mm512_set1_ps(16));
     return _mm512_permutex2var_ps(low, _mm512_srli_epi32(words, (unsigned)shift), high);
 }
 
@@ -133,6 +142,19 @@ static FM_INLINE __m512i even_6(__m512i word, __m512i high) {
 
 static FM_INLINE __m512i odd_6(__m512i word, __m512i high) {
     return join_6(_mm512_srli_epi32(word, 2), _mm512_slli_epi32(high, 4));
+}
+
+/* ---- IQ4_XS ------------------------------------------------------------------------------------ */
+
+/* As fm_iq4_xs_scale, times d. */
+static FM_INLINE __m512 iq4_xs_scale(const fm_panel_iq4_xs *b, int g) {
+    __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)b->high));
+    __m512i two = _mm512_slli_epi32(_mm512_srl_epi32(high, _mm_cvtsi32_si128(2 * g)), 4);
+    __m512i four = _mm512_srl_epi32(words16(b->low), _mm_cvtsi32_si128(4 * g));
+    __m512i code = _mm512_or_si512(_mm512_and_si512(two, _mm512_set1_epi32(48)),
+                                   _mm512_and_si512(four, _mm512_set1_epi32(15)));
+    code = _mm512_sub_epi32(code, _mm512_set1_epi32(32));
+    return _mm512_mul_ps(halves16(b->d), _mm512_cvtepi32_ps(code));
 }
 
 /* ---- bfloat16: two k in a word ----------------------------------------------------------------- */

@@ -66,7 +66,7 @@ static FM_INLINE void q8_0_group(const stream *s, const int n) {
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
         for (size_t j = 0; j < 4; j++)
-            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q) + 128 * j, 8);
+            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q[j]), 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -81,7 +81,8 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_nibble(v##p##h, i))
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q[j]), 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -100,7 +101,8 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_HALF(OPEN);
 #undef OPEN
 #define WEIGHT(p, h, i) _mm256_fmadd_ps(d##p##h, nibble(v##p##h, i), m##p##h)
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q[j]), 8);
 #undef WEIGHT
     }
     EACH_HALF(STORE_Y);
@@ -121,7 +123,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_HALF(OPEN_K_GROUP);
 #define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, nibble(v##p##h, i), m##p##h)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q[g][j]), 8);
 #undef WEIGHT
         }
     }
@@ -148,6 +150,52 @@ DEFINE_ROW_PRODUCT(q4_k)
         o##p##h = odd_5(v##p##h, t##p##h);                                                         \
         t##p##h = _mm256_srli_epi32(t##p##h, 2);                                                   \
     } while (0)
+
+static FM_INLINE void q5_0_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    HIGH_BITS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q5_0), codes = at + offsetof(fm_panel_q5_0, codes);
+        size_t at_high = codes + offsetof(fm_panel_5_bits, high);
+        size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p, h) d##p##h = scale_8(BLOCK(fm_panel_q5_0, p, at)->d, h)
+        EACH_HALF(OPEN);
+#undef OPEN
+        EACH_HALF(OPEN_HIGH);
+#define WEIGHT(p, h, i)                                                                            \
+    _mm256_mul_ps(d##p##h, signed_byte(signed_5(i % 2 ? o##p##h : e##p##h), i / 2))
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, codes + 64 * j, 8);
+#undef WEIGHT
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q5_0)
+
+static FM_INLINE void q5_1_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    HIGH_BITS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q5_1), codes = at + offsetof(fm_panel_q5_1, codes);
+        size_t at_high = codes + offsetof(fm_panel_5_bits, high);
+        size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p, h)                                                                                 \
+    do {                                                                                           \
+        d##p##h = halves8(BLOCK(fm_panel_q5_1, p, at)->d, h);                                      \
+        m##p##h = halves8(BLOCK(fm_panel_q5_1, p, at)->m, h);                                      \
+    } while (0)
+        EACH_HALF(OPEN);
+#undef OPEN
+        EACH_HALF(OPEN_HIGH);
+#define WEIGHT(p, h, i)                                                                            \
+    _mm256_fmadd_ps(d##p##h, unsigned_byte(i % 2 ? o##p##h : e##p##h, i / 2), m##p##h)
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, codes + 64 * j, 8);
+#undef WEIGHT
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q5_1)
 
 static FM_INLINE void q5_k_group(const stream *s, const int n) {
     VARIABLES
@@ -198,10 +246,53 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
 #undef TURN
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
             for (size_t j = 0; j < 2; j++)
-                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low[j]), 8);
 #undef WEIGHT
         }
     }
     EACH_HALF(STORE_Y);
 }
 DEFINE_ROW_PRODUCT(q6_k)
+
+#define OPEN_LINE_IQ4(p, h)                                                                        \
+    do {                                                                                           \
+        OPEN_LINE(p, h);                                                                           \
+        e##p##h = even_values(v##p##h, table);                                                     \
+        o##p##h = odd_values(v##p##h, table);                                                      \
+    } while (0)
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
+
+static FM_INLINE void iq4_nl_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    const __m256i table = iq4_values();
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_iq4_nl);
+#define OPEN(p, h) d##p##h = scale_8(BLOCK(fm_panel_iq4_nl, p, at)->d, h)
+        EACH_HALF(OPEN);
+#undef OPEN
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE_IQ4, at + offsetof(fm_panel_iq4_nl, q[j]), 8);
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(iq4_nl)
+
+static FM_INLINE void iq4_xs_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    const __m256i table = iq4_values();
+    for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
+        size_t at = b * sizeof(fm_panel_iq4_xs);
+        for (int g = 0; g < 8; g++) {
+#define OPEN(p, h) d##p##h = iq4_xs_scale(BLOCK(fm_panel_iq4_xs, p, at), g, h)
+            EACH_HALF(OPEN);
+#undef OPEN
+            for (size_t j = 0; j < 4; j++)
+                LINE_OF(CODES_8, OPEN_LINE_IQ4, at + offsetof(fm_panel_iq4_xs, q[g][j]), 8);
+        }
+    }
+    EACH_HALF(STORE_Y);
+}
+#undef WEIGHT
+DEFINE_ROW_PRODUCT(iq4_xs)

@@ -72,7 +72,7 @@ static FM_INLINE void q8_0_group(const stream *s, const int n) {
 #undef OPEN
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(i % 2 ? o##p : e##p, i / 2))
         for (size_t j = 0; j < 4; j++)
-            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q) + 128 * j, 8);
+            LINE_OF(CODES_8, OPEN_TWO_LINES, at + offsetof(fm_panel_q8_0, q[j]), 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -88,7 +88,8 @@ static FM_INLINE void q4_0_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up(v##p, 4 * i, table))
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_0, q[j]), 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -108,7 +109,8 @@ static FM_INLINE void q4_1_group(const stream *s, const int n) {
         EACH_PANEL(OPEN);
 #undef OPEN
 #define WEIGHT(p, i) _mm512_fmadd_ps(d##p, look_up(v##p, 4 * i, table), m##p)
-        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q) + 64 * j, 8);
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_1, q[j]), 8);
 #undef WEIGHT
     }
     EACH_PANEL(STORE_Y);
@@ -153,7 +155,7 @@ static FM_INLINE void q4_k_group(const stream *s, const int n) {
             EACH_PANEL(OPEN_K_GROUP);
 #define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up(v##p, 4 * i, table), m##p)
             for (size_t j = 0; j < 4; j++)
-                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q) + 256 * (size_t)g + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_q4_k, q[g][j]), 8);
 #undef WEIGHT
         }
     }
@@ -181,6 +183,50 @@ DEFINE_ROW_PRODUCT(q4_k)
         t##p = _mm512_srli_epi32(t##p, 2);                                                         \
     } while (0)
 
+static FM_INLINE void q5_0_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    HIGH_BITS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q5_0), codes = at + offsetof(fm_panel_q5_0, codes);
+        size_t at_high = codes + offsetof(fm_panel_5_bits, high);
+        size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p) d##p = halves16(BLOCK(fm_panel_q5_0, p, at)->d)
+        EACH_PANEL(OPEN);
+#undef OPEN
+        EACH_PANEL(OPEN_HIGH);
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up_5(i % 2 ? o##p : e##p, i / 2 * 8, -16))
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, codes + 64 * j, 8);
+#undef WEIGHT
+    }
+    EACH_PANEL(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q5_0)
+
+static FM_INLINE void q5_1_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    HIGH_BITS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_q5_1), codes = at + offsetof(fm_panel_q5_1, codes);
+        size_t at_high = codes + offsetof(fm_panel_5_bits, high);
+        size_t high_ahead = ahead_of(s, at_high);
+#define OPEN(p)                                                                                    \
+    do {                                                                                           \
+        d##p = halves16(BLOCK(fm_panel_q5_1, p, at)->d);                                           \
+        m##p = halves16(BLOCK(fm_panel_q5_1, p, at)->m);                                           \
+    } while (0)
+        EACH_PANEL(OPEN);
+#undef OPEN
+        EACH_PANEL(OPEN_HIGH);
+#define WEIGHT(p, i) _mm512_fmadd_ps(d##p, look_up_5(i % 2 ? o##p : e##p, i / 2 * 8, 0), m##p)
+        for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, codes + 64 * j, 8);
+#undef WEIGHT
+    }
+    EACH_PANEL(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q5_1)
+
 static FM_INLINE void q5_k_group(const stream *s, const int n) {
     VARIABLES
     FOURS
@@ -193,7 +239,7 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
             size_t high_ahead = ahead_of(s, at_high);
             EACH_PANEL(OPEN_K_GROUP);
             EACH_PANEL(OPEN_HIGH);
-#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up_5(i % 2 ? o##p : e##p, i / 2 * 8), m##p)
+#define WEIGHT(p, i) _mm512_fmsub_ps(d##p, look_up_5(i % 2 ? o##p : e##p, i / 2 * 8, 0), m##p)
             for (size_t j = 0; j < 4; j++) LINE_OF(CODES_8, OPEN_LINE_5, group + 64 * j, 8);
 #undef WEIGHT
         }
@@ -226,10 +272,45 @@ static FM_INLINE void q6_k_group(const stream *s, const int n) {
             EACH_PANEL(OPEN_HIGH);
 #define WEIGHT(p, i) _mm512_mul_ps(d##p, signed_byte(i % 2 ? o##p : e##p, i / 2))
             for (size_t j = 0; j < 2; j++)
-                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low) + 64 * j, 8);
+                LINE_OF(CODES_8, OPEN_LINE_6, group + offsetof(fm_panel_q6_group, low[j]), 8);
 #undef WEIGHT
         }
     }
     EACH_PANEL(STORE_Y);
 }
 DEFINE_ROW_PRODUCT(q6_k)
+
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up(v##p, 4 * i, table))
+
+static FM_INLINE void iq4_nl_group(const stream *s, const int n) {
+    VARIABLES
+    const __m512 table = iq4_values();
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_iq4_nl);
+#define OPEN(p) d##p = halves16(BLOCK(fm_panel_iq4_nl, p, at)->d)
+        EACH_PANEL(OPEN);
+#undef OPEN
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_iq4_nl, q[j]), 8);
+    }
+    EACH_PANEL(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(iq4_nl)
+
+static FM_INLINE void iq4_xs_group(const stream *s, const int n) {
+    VARIABLES
+    const __m512 table = iq4_values();
+    for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
+        size_t at = b * sizeof(fm_panel_iq4_xs);
+        for (int g = 0; g < 8; g++) {
+#define OPEN(p) d##p = iq4_xs_scale(BLOCK(fm_panel_iq4_xs, p, at), g)
+            EACH_PANEL(OPEN);
+#undef OPEN
+            for (size_t j = 0; j < 4; j++)
+                LINE_OF(CODES_8, OPEN_LINE, at + offsetof(fm_panel_iq4_xs, q[g][j]), 8);
+        }
+    }
+    EACH_PANEL(STORE_Y);
+}
+#undef WEIGHT
+DEFINE_ROW_PRODUCT(iq4_xs)

@@ -128,6 +128,87 @@ void fm_unpack_q4_1_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
     }
 }
 
+/* 32 codes of five bits: STEP(i) for every k of eight, which lies in byte i / 2 of FOUR_OF(i). */
+#define UNPACK_5(codes)                                                                            \
+    do {                                                                                           \
+        __m256i high = words8((codes)->high, half);                                                \
+        for (int j = 0; j < 4; j++, out += 8 * FM_PANEL, high = _mm256_srli_epi32(high, 2)) {      \
+            __m256i words = words8((codes)->low[j], half);                                         \
+            __m256i even = even_5(words, high), odd = odd_5(words, high);                          \
+            EIGHT(STEP)                                                                            \
+        }                                                                                          \
+    } while (0)
+#define FOUR_OF(i) (i % 2 ? odd : even)
+
+static FM_INLINE void unpack_q5_0_half(const fm_panel_q5_0 *b, int half, float *out) {
+    __m256 d = scale_8(b->d, half);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(d, signed_byte(signed_5(FOUR_OF(i)), i / 2)))
+    UNPACK_5(&b->codes);
+#undef STEP
+}
+
+void fm_unpack_q5_0_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_0 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->codes.low[j]);
+        FETCH(b->codes.high);
+        unpack_q5_0_half(b, 0, tile);
+        unpack_q5_0_half(b, 1, tile + 8);
+    }
+}
+
+static FM_INLINE void unpack_q5_1_half(const fm_panel_q5_1 *b, int half, float *out) {
+    __m256 d = halves8(b->d, half), m = halves8(b->m, half);
+#define STEP(i) STORE_K(i, _mm256_fmadd_ps(d, unsigned_byte(FOUR_OF(i), i / 2), m))
+    UNPACK_5(&b->codes);
+#undef STEP
+}
+
+void fm_unpack_q5_1_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_1 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->codes.low[j]);
+        FETCH(b->codes.high);
+        unpack_q5_1_half(b, 0, tile);
+        unpack_q5_1_half(b, 1, tile + 8);
+    }
+}
+
+/* 32 values of IQ4. */
+static FM_INLINE void unpack_iq4(__m256 scale, const fm_lanes32 *q, int half, float *out) {
+    const __m256i table = iq4_values();
+    for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
+        __m256i words = words8(q[j], half);
+        __m256i even = even_values(words, table), odd = odd_values(words, table);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(scale, signed_byte(FOUR_OF(i), i / 2)))
+        EIGHT(STEP)
+#undef STEP
+    }
+}
+
+void fm_unpack_iq4_nl_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq4_nl *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->q[j]);
+        unpack_iq4(scale_8(b->d, 0), b->q, 0, tile);
+        unpack_iq4(scale_8(b->d, 1), b->q, 1, tile + 8);
+    }
+}
+
+void fm_unpack_iq4_xs_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq4_xs *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    int first = (int)(k0 % 256 / 32);
+    for (int g = first; g < first + (int)(nk / 32); g++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->q[g][j]);
+        unpack_iq4(iq4_xs_scale(b, g, 0), b->q[g], 0, tile);
+        unpack_iq4(iq4_xs_scale(b, g, 1), b->q[g], 1, tile + 8);
+    }
+}
+
 static FM_INLINE void unpack_q4_k_half(const fm_panel_q4_k *b, int g, int half, float *out) {
     __m256 scale = k_scale(b, g, half), minimum = k_minimum(b, g, half);
     for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
@@ -151,15 +232,9 @@ void fm_unpack_q4_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
 
 static FM_INLINE void unpack_q5_k_half(const fm_panel_q5_k *b, int g, int half, float *out) {
     __m256 scale = k_scale(b, g, half), minimum = k_minimum(b, g, half);
-    __m256i high = words8(b->group[g].high, half);
-    for (int j = 0; j < 4; j++, out += 8 * FM_PANEL, high = _mm256_srli_epi32(high, 2)) {
-        __m256i words = words8(b->group[g].low[j], half);
-        __m256i even = even_5(words, high), odd = odd_5(words, high);
-#define STEP(i)                                                                                    \
-    STORE_K(i, _mm256_fmsub_ps(scale, unsigned_byte(i % 2 ? odd : even, i / 2), minimum))
-        EIGHT(STEP)
+#define STEP(i) STORE_K(i, _mm256_fmsub_ps(scale, unsigned_byte(FOUR_OF(i), i / 2), minimum))
+    UNPACK_5(&b->group[g]);
 #undef STEP
-    }
 }
 
 void fm_unpack_q5_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {

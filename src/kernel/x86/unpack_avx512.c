@@ -105,6 +105,58 @@ void fm_unpack_q4_1_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
     }
 }
 
+/* 32 codes of five bits: STEP(i) for every k of eight, with CODE_5(i, first). */
+#define UNPACK_5(codes_of)                                                                         \
+    const fm_panel_5_bits *codes = codes_of;                                                       \
+    __m512i high = words16(codes->high);                                                           \
+    FETCH(codes->high);                                                                            \
+    for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL, high = _mm512_srli_epi32(high, 2)) {         \
+        __m512i words = words16(codes->low[j]);                                                    \
+        __m512i even = even_5(words, high), odd = odd_5(words, high);                              \
+        FETCH(codes->low[j]);                                                                      \
+        EIGHT(STEP)                                                                                \
+    }
+#define CODE_5(i, first) look_up_5(i % 2 ? odd : even, i / 2 * 8, first)
+
+void fm_unpack_q5_0_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_0 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++) {
+        __m512 d = halves16(b->d);
+#define STEP(i) PUT(i, _mm512_mul_ps(d, CODE_5(i, -16)));
+        UNPACK_5(&b->codes)
+#undef STEP
+    }
+}
+
+void fm_unpack_q5_1_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q5_1 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++) {
+        __m512 d = halves16(b->d), m = halves16(b->m);
+#define STEP(i) PUT(i, _mm512_fmadd_ps(d, CODE_5(i, 0), m));
+        UNPACK_5(&b->codes)
+#undef STEP
+    }
+}
+
+void fm_unpack_iq4_nl_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk,
+                             float *tile) {
+    const fm_panel_iq4_nl *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    const __m512 table = iq4_values();
+    for (; nk > 0; nk -= 32, b++) {
+        __m512 d = halves16(b->d);
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL) {
+            __m512i words = words16(b->q[j]);
+            FETCH(b->q[j]);
+#define STEP(i) PUT(i, _mm512_mul_ps(d, look_up(words, 4 * i, table)));
+            EIGHT(STEP)
+#undef STEP
+        }
+    }
+}
+
 /* A tile is half a block of 256: groups `first` to first + 3. */
 void fm_unpack_q4_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q4_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
@@ -131,17 +183,9 @@ void fm_unpack_q5_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
     int first = (int)(k0 % 256 / 32);
     for (int g = first; g < first + (int)(nk / 32); g++) {
         __m512 scale = k_scale(&s, g), minimum = k_minimum(&s, g);
-        const fm_panel_5_bits *group = &b->group[g];
-        __m512i high = words16(group->high);
-        FETCH(group->high);
-        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL, high = _mm512_srli_epi32(high, 2)) {
-            __m512i words = words16(group->low[j]);
-            __m512i even = even_5(words, high), odd = odd_5(words, high);
-            FETCH(group->low[j]);
-#define STEP(i) PUT(i, _mm512_fmsub_ps(scale, look_up_5(i % 2 ? odd : even, i / 2 * 8), minimum));
-            EIGHT(STEP)
+#define STEP(i) PUT(i, _mm512_fmsub_ps(scale, CODE_5(i, 0), minimum));
+        UNPACK_5(&b->group[g])
 #undef STEP
-        }
     }
 }
 
@@ -158,6 +202,24 @@ void fm_unpack_q6_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_
             __m512i even = even_6(words, high), odd = odd_6(words, high);
             FETCH(b->group[g].low[j]);
 #define STEP(i) PUT(i, _mm512_mul_ps(scale, signed_byte(i % 2 ? odd : even, i / 2)));
+            EIGHT(STEP)
+#undef STEP
+        }
+    }
+}
+
+void fm_unpack_iq4_xs_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk,
+                             float *tile) {
+    const fm_panel_iq4_xs *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    const __m512 table = iq4_values();
+    int first = (int)(k0 % 256 / 32);
+    for (int g = first; g < first + (int)(nk / 32); g++) {
+        __m512 scale = iq4_xs_scale(b, g);
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL) {
+            __m512i words = words16(b->q[g][j]);
+            FETCH(b->q[g][j]);
+#define STEP(i) PUT(i, _mm512_mul_ps(scale, look_up(words, 4 * i, table)));
             EIGHT(STEP)
 #undef STEP
         }

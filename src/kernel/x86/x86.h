@@ -14,9 +14,13 @@
     LAYOUT(Q8_0, q8_0, level)                                                                      \
     LAYOUT(Q4_0, q4_0, level)                                                                      \
     LAYOUT(Q4_1, q4_1, level)                                                                      \
+    LAYOUT(Q5_0, q5_0, level)                                                                      \
+    LAYOUT(Q5_1, q5_1, level)                                                                      \
     LAYOUT(Q4_K, q4_k, level)                                                                      \
     LAYOUT(Q5_K, q5_k, level)                                                                      \
     LAYOUT(Q6_K, q6_k, level)                                                                      \
+    LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
+    LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(F8, f8, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
