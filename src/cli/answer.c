@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/unicode.h"
 #include "cli/call.h"
 #include "cli/ids.h"
 #include "cli/tty.h"
-
-#include <inttypes.h>
 
 /* ---- the screen ------------------------------------------------------------------------------*/
 
@@ -131,8 +130,9 @@ static bool on_text(void *context, const char *text, size_t size, bool thinking)
 
 static bool on_token(void *context, const fathom_token *token) {
     fm_answer *a = context;
+    const fathom_generate_options *o = a->asked;
     a->thinking_tokens += token->thinking;
-    return true;
+    return !o->on_token || o->on_token(o->context, token);
 }
 
 static bool on_prompt(void *context, int64_t done, int64_t total) {
@@ -173,6 +173,7 @@ fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const i
                              size_t n, const fathom_generate_options *options,
                              fathom_generation *result, fm_error *err) {
     fathom_generate_options o = *options;
+    answer->asked = options;
     o.on_text = on_text;
     o.on_token = on_token;
     o.on_prompt = on_prompt;
@@ -198,16 +199,28 @@ static fm_status read_grammar(const fm_answer_arguments *a, fathom_grammar **out
 fm_status fm_answer_generate_options(const fm_answer_arguments *a, fathom_generate_options *out,
                                      fm_error *err) {
     *out = fathom_generate_defaults(NULL);
-    if (a->grammar && a->schema)
-        return fm_fail(err, FM_ERR_ARGUMENT, "--grammar and --schema contradict each other");
+    if (!!a->grammar + !!a->schema + a->json_mode > 1)
+        return fm_fail(err, FM_ERR_ARGUMENT, "--grammar, --schema and --json-mode contradict each other: "
+                       "an answer is held to one of them");
     if (a->max_tokens > 0) out->max_tokens = a->max_tokens;
     if (a->thinking_budget >= 0) out->thinking_budget = a->thinking_budget;
     if (a->guesses >= 0) out->guesses = a->guesses;
-    if (a->stop) {
-        out->stops = &a->stop;
-        out->n_stops = 1;
-    }
+    for (size_t i = 0; i < a->stop.n; i++)
+        if (!fm_utf8_valid(a->stop.at[i], strlen(a->stop.at[i])))
+            return fm_fail(err, FM_ERR_ARGUMENT, "--stop number %zu is not valid UTF-8", i + 1);
+    out->stops = a->stop.at;
+    out->n_stops = a->stop.n;
+    fathom_error said;
+    if (a->json_mode) return fm_said(fathom_grammar_json(&out->grammar, &said), &said, err);
     return a->grammar || a->schema ? read_grammar(a, &out->grammar, err) : FM_OK;
+}
+
+fathom_sampling fm_answer_sampling(const fm_answer_arguments *a, const fm_sampling_arguments *s,
+                                   const fathom_model *model) {
+    fathom_sampling sampling = fm_sampling_of(s, model);
+    sampling.bias = a->bias.at;
+    sampling.n_bias = a->bias.n;
+    return sampling;
 }
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
@@ -216,26 +229,4 @@ fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options
         return fm_fail(err, FM_ERR_ARGUMENT, "--think and --no-think contradict each other");
     *out = (fathom_chat_options){.style = a->style, .thinking = a->think};
     return FM_OK;
-}
-
-void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double seconds) {
-    fm_buffer_format(out, "%s%s%s token%s", what ? what : "", what ? " " : "",
-                     fm_human_integer((double)tokens), tokens == 1 ? "" : "s");
-    if (tokens > 0 && seconds > 0) {
-        double r = (double)tokens / seconds;
-        fm_buffer_format(out, r < 99.95 ? ", %.1f/s" : ", %.0f/s", r);
-    }
-}
-
-void fm_answer_stats(fm_buffer *out, const fathom_generation *g, bool hash) {
-    fm_answer_rate(out, "prompt", g->prompt_tokens - g->reused_tokens, g->prompt_seconds);
-    if (g->reused_tokens) fm_buffer_format(out, ", %" PRId64 " known", g->reused_tokens);
-    fm_buffer_text(out, " · ");
-    fm_answer_rate(out, "reply", g->generated_tokens, g->generate_seconds);
-    if (g->stop == FATHOM_STOP_LENGTH) fm_buffer_text(out, " · cut at the limit");
-    if (g->stop == FATHOM_STOP_CALLER) fm_buffer_text(out, " · stopped");
-    if (g->guessed_tokens)
-        fm_buffer_format(out, " · %" PRId64 " of %" PRId64 " guesses right", g->right_guesses,
-                         g->guessed_tokens);
-    if (hash) fm_buffer_format(out, " · logits %016" PRIx64, g->logits_hash);
 }

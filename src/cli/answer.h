@@ -9,6 +9,7 @@
 
 #include "cli/args.h"
 #include "cli/flow.h"
+#include "cli/loading.h"
 #include "cli/screen.h"
 #include "fathom/fathom.h"
 
@@ -16,16 +17,18 @@
 
 typedef struct fm_answer_arguments {
     int64_t max_tokens, thinking_budget, guesses;
-    const char *stop, *grammar, *schema;
-    bool think, no_think, hide_thinking;
-    const char *style;
+    fm_texts stop;
+    fm_biases bias;
+    const char *grammar, *schema, *style;
+    bool json_mode, think, no_think, hide_thinking;
 } fm_answer_arguments;
 
 #define FM_ANSWER_OPTIONS(type, member)                                                            \
     {FM_OPTION_INTEGER, "max-tokens", 'n', "N",                                                    \
      "stop after N tokens; without it when the model is done or the context full",                \
      offsetof(type, member.max_tokens), 1, 1e12, NULL, NULL},                                      \
-    {FM_OPTION_TEXT, "stop", 0, "TEXT", "stop the answer where TEXT appears, and leave that out",  \
+    {FM_OPTION_TEXTS, "stop", 0, "TEXT",                                                           \
+     "stop the answer where TEXT appears, and leave that out; may be given several times",         \
      offsetof(type, member.stop), 0, 0, NULL, NULL},                                               \
     {FM_OPTION_INTEGER, "thinking-budget", 0, "N",                                                 \
      "close the reasoning after N tokens; 0: do not reason; without it as long as it takes",      \
@@ -34,6 +37,11 @@ typedef struct fm_answer_arguments {
      offsetof(type, member.grammar), 0, 0, NULL, NULL},                                            \
     {FM_OPTION_TEXT, "schema", 0, "FILE", "hold the answer to JSON that fits this JSON schema",    \
      offsetof(type, member.schema), 0, 0, NULL, NULL},                                             \
+    {FM_OPTION_FLAG, "json-mode", .help = "hold the answer to JSON: any object",                   \
+     .offset = offsetof(type, member.json_mode)},                                                  \
+    {FM_OPTION_BIASES, "logit-bias", 0, "ID=X",                                                    \
+     "add X to the logit of token ID, -inf: never take it; may be given several times",            \
+     offsetof(type, member.bias), 0, 0, NULL, NULL},                                               \
     {FM_OPTION_INTEGER, "guesses", 0, "N",                                                         \
      "tokens to guess ahead where that pays, at most; the answer is the same with and without",    \
      offsetof(type, member.guesses), 0, FATHOM_GUESSES_MAX, NULL, NULL},                           \
@@ -60,6 +68,7 @@ typedef struct fm_answer {
     double thinking_since;
     fm_progress reading; /* of the prompt */
     int64_t thinking_tokens;
+    const fathom_generate_options *asked;
 } fm_answer;
 
 void fm_answer_begin(fm_answer *answer, bool hide_thinking, bool silent);
@@ -67,8 +76,8 @@ void fm_answer_begin(fm_answer *answer, bool hide_thinking, bool silent);
 void fm_answer_end(fm_answer *answer);
 void fm_answer_clear(fm_answer *answer);
 
-/* Generates into `answer` (begun), as `options` say but for their callbacks. Ctrl-C stops it with
- * FATHOM_STOP_CALLER and FM_OK. */
+/* Generates into `answer` (begun), as `options` say; of their callbacks only on_token is called. Ctrl-C
+ * stops it with FATHOM_STOP_CALLER and FM_OK. */
 fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const int32_t *ids,
                              size_t n, const fathom_generate_options *options,
                              fathom_generation *result, fm_error *err);
@@ -77,11 +86,22 @@ fm_status fm_answer_generate(fm_answer *answer, fathom_session *session, const i
  * *out borrows lives as long as *a, and its grammar is released with fathom_grammar_free. */
 fm_status fm_answer_generate_options(const fm_answer_arguments *a, fathom_generate_options *out,
                                      fm_error *err);
+/* The sampling: the model's own, what was asked for over it, and the biases, borrowed. */
+fathom_sampling fm_answer_sampling(const fm_answer_arguments *a, const fm_sampling_arguments *s,
+                                   const fathom_model *model);
 
 fm_status fm_answer_options_of(const fm_answer_arguments *a, fathom_chat_options *out,
                                fm_error *err);
 
 /* "84 tokens, 36.1/s", with a word before it or none */
 void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double seconds);
-/* "prompt 21 tokens, 152/s · reply 84 tokens, 36.1/s" */
-void fm_answer_stats(fm_buffer *out, const fathom_generation *g, bool hash);
+/* "prompt 21 tokens, 152/s · reply 84 tokens, 36.1/s"; `all`: and everything else that is known. `o`: what
+ * it was generated with. */
+void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_generate_options *o,
+                     bool all);
+/* The reply as JSON's object: text, figures, and `tokens` (items of an array, or empty). */
+fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_model *model,
+                         const fathom_generation *g, const fathom_generate_options *o,
+                         const fm_buffer *tokens, fm_error *err);
+/* Appends a token with its log-probabilities to `tokens`. */
+void fm_answer_json_token(fm_buffer *tokens, const fathom_tokenizer *tokenizer, const fathom_token *t);

@@ -90,11 +90,42 @@ static int choice_of(const char *choices, const char *text) {
     return -1;
 }
 
+static fm_status too_many(const fm_option *o, int most, fm_error *err) {
+    return fm_fail(err, FM_ERR_ARGUMENT, "--%s may be given at most %d times", o->name, most);
+}
+
+static fm_status add_text(const fm_option *o, const char *text, fm_texts *list, fm_error *err) {
+    if (!*text) return refuse(o, text, "a text that is not empty", err);
+    if (list->n == FM_TEXTS_MAX) return too_many(o, FM_TEXTS_MAX, err);
+    list->at[list->n++] = text;
+    return FM_OK;
+}
+
+/* "42=-1.5,7=-inf" */
+static fm_status add_biases(const fm_option *o, const char *text, fm_biases *list, fm_error *err) {
+    static const char wanted[] = "ID=X with a token's id and a number, or several of them with commas";
+    for (const char *at = text;; at++) {
+        char *end;
+        long id = strtol(at, &end, 10);
+        if (*at < '0' || *at > '9' || *end != '=' || id > INT32_MAX) return refuse(o, text, wanted, err);
+        const char *number = end + 1;
+        float bias = strtof(number, &end);
+        if (end == number || isnan(bias) || strchr(" \t\n", *number) || (*end && *end != ','))
+            return refuse(o, text, wanted, err);
+        if (list->n == FM_BIASES_MAX) return too_many(o, FM_BIASES_MAX, err);
+        list->at[list->n++] = (fathom_logit_bias){(int32_t)id, bias};
+        if (!*end) return FM_OK;
+        at = end;
+    }
+}
+
 static fm_status store(const fm_option *o, const char *text, char *arguments, fm_error *err) {
     void *field = arguments + o->offset;
     switch (o->kind) {
     case FM_OPTION_FLAG: *(bool *)field = true; return FM_OK;
     case FM_OPTION_TEXT: *(const char **)field = text; return FM_OK;
+    case FM_OPTION_TEXTS: return add_text(o, text, field, err);
+    case FM_OPTION_BIASES: return add_biases(o, text, field, err);
     case FM_OPTION_CHOICE: {
         int index = choice_of(o->choices, text);
         if (index < 0)

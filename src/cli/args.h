@@ -7,12 +7,28 @@
 #pragma once
 
 #include "base/status.h"
+#include "fathom/fathom.h"
+
+/* Options that may be given several times. */
+enum { FM_TEXTS_MAX = 16, FM_BIASES_MAX = 64 };
+
+typedef struct fm_texts {
+    const char *at[FM_TEXTS_MAX];
+    size_t n;
+} fm_texts;
+
+typedef struct fm_biases {
+    fathom_logit_bias at[FM_BIASES_MAX];
+    size_t n;
+} fm_biases;
 
 typedef enum fm_option_kind {
     FM_OPTION_FLAG,    /* bool */
     FM_OPTION_INTEGER, /* int64_t in [low, high]; -1 when absent and without fallback */
     FM_OPTION_REAL,    /* double in [low, high], with k, M, B or T; NAN when absent */
     FM_OPTION_TEXT,    /* const char *; NULL when absent */
+    FM_OPTION_TEXTS,   /* fm_texts: every time one more */
+    FM_OPTION_BIASES,  /* fm_biases: "ID=X" or several, "ID=X,ID=X"; every time some more */
     FM_OPTION_CHOICE,  /* int: index of the word in `choices`; -1 when absent */
 } fm_option_kind;
 
@@ -53,7 +69,7 @@ typedef struct fm_command {
     const char *examples; /* lines "fathom ...\n", or NULL */
 } fm_command;
 
-enum { FM_MAX_ARGUMENTS = 1024 };
+enum { FM_MAX_ARGUMENTS = 2048 };
 
 /* argv[0] is the first word after the command's name. Fills *arguments (command->size bytes), whose
  * strings borrow from argv; sets *help when --help or -h was given, and then asks for nothing else. */

@@ -183,7 +183,7 @@ static fm_status do_stats(fm_chat *c, const char *rest, fm_error *err) {
     const fathom_sampling *s = &c->generate.sampling;
     fm_buffer line = {0};
     if (c->last.prompt_tokens > 0) {
-        fm_answer_stats(&line, &c->last, true);
+        fm_answer_stats(&line, &c->last, &c->generate, true);
         fm_chat_note(c, fm_buffer_string(&line));
         line.size = 0;
     }

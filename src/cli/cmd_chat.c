@@ -145,7 +145,7 @@ static fm_status prepare(fm_chat *c, const fm_chat_arguments *a, fm_error *err) 
     if (!(c->tokenizer = fathom_model_tokenizer(c->model)))
         return fm_fail(err, FM_ERR_UNSUPPORTED,
                        "%s has no tokenizer: put its tokenizer.json beside the weights", a->model);
-    c->generate.sampling = fm_sampling_of(&a->sampling, c->model);
+    c->generate.sampling = fm_answer_sampling(&a->answer, &a->sampling, c->model);
     fathom_error said;
     return fm_said(fathom_session_new(c->model, &c->session, &said), &said, err);
 }

@@ -1,17 +1,15 @@
 /* run: one prompt, one answer, streamed as it comes; models are met through the public header. */
 #include "base/file.h"
-#include "base/json_write.h"
 #include "base/mem.h"
 #include "cli/answer.h"
 #include "cli/call.h"
 #include "cli/ids.h"
 #include "cli/loading.h"
 
-#include <inttypes.h>
-
 typedef struct arguments {
     const char *model, *prompt, *file, *system;
     bool raw, json, stats;
+    int64_t logprobs;
     fm_answer_arguments answer;
     fm_sampling_arguments sampling;
     fm_load_arguments load;
@@ -27,7 +25,10 @@ static const fm_option options[] = {
     FM_ANSWER_OPTIONS(arguments, answer),
     {FM_OPTION_FLAG, "json", .help = "print answer, reasoning and figures as one JSON object",
      .offset = offsetof(arguments, json)},
-    {FM_OPTION_FLAG, "stats", .help = "say the speed, and a fingerprint of all logits",
+    {FM_OPTION_INTEGER, "logprobs", 0, "N",
+     "with --json: every token's log-probability, and those of the N likeliest in its place",
+     offsetof(arguments, logprobs), 0, FATHOM_LOGPROBS_TOP, NULL, NULL},
+    {FM_OPTION_FLAG, "stats", .help = "say the speed, how it ended, and a fingerprint of all logits",
      .offset = offsetof(arguments, stats)},
     FM_SAMPLING_OPTIONS(arguments, sampling),
     FM_LOAD_OPTIONS(arguments, load),
@@ -130,41 +131,34 @@ static fm_status tokens_of(const arguments *a, const fathom_model *model, const 
 
 /* ---- the answer ------------------------------------------------------------------------------*/
 
-static fm_status print_json(const fathom_model *model, fm_answer *answer,
-                            const fathom_generation *g, fm_error *err) {
-    static const char *const stops[] = {"end", "length", "interrupted", "string"};
-    fathom_model_info info = fathom_model_describe(model);
-    fm_buffer out = {0};
-    fm_buffer_text(&out, "{\"text\": ");
-    const char *text = fm_buffer_string(&answer->text);
-    size_t skipped = strspn(text, "\n"); /* what stands between </think> and the answer */
-    fm_json_quote(&out, text + skipped, answer->text.size - skipped);
-    fm_buffer_text(&out, ",\n \"thinking\": ");
-    if (answer->thinking.size)
-        fm_json_quote(&out, answer->thinking.data, answer->thinking.size);
-    else
-        fm_buffer_text(&out, "null");
-    fm_buffer_text(&out, ",\n \"model\": ");
-    fm_json_quote(&out, info.name, strlen(info.name));
-    fm_buffer_format(&out,
-                     ",\n \"stop\": \"%s\",\n \"prompt_tokens\": %" PRId64
-                     ",\n \"generated_tokens\": %" PRId64 ",\n \"reasoning_tokens\": %" PRId64
-                     ",\n \"guessed_tokens\": %" PRId64 ",\n \"right_guesses\": %" PRId64
-                     ",\n \"prompt_seconds\": %.6f"
-                     ",\n \"generate_seconds\": %.6f,\n \"cpu\": \"%s\",\n \"threads\": %d"
-                     ",\n \"arith\": \"%s\",\n \"logits_hash\": \"%016" PRIx64 "\"}\n",
-                     stops[g->stop], g->prompt_tokens, g->generated_tokens, g->reasoning_tokens,
-                     g->guessed_tokens, g->right_guesses, g->prompt_seconds, g->generate_seconds,
-                     info.cpu, info.threads,
-                     info.arith == FATHOM_EXACT ? "exact" : "fast", g->logits_hash);
-    return fm_output_buffer(&out, err);
+/* Tokens with their log-probabilities on their way to --json. */
+typedef struct token_list {
+    const fathom_tokenizer *tokenizer;
+    fm_buffer text;
+} token_list;
+
+static bool note_token(void *context, const fathom_token *token) {
+    token_list *list = context;
+    fm_answer_json_token(&list->text, list->tokenizer, token);
+    return !list->text.failed;
 }
 
-static void print_stats(const arguments *a, const fathom_generation *g) {
+static fm_status print_json(const arguments *a, const fathom_model *model, const fm_answer *answer,
+                            const fathom_generation *g, const fathom_generate_options *o,
+                            const token_list *tokens, fm_error *err) {
+    fm_buffer out = {0};
+    fm_status status = fm_answer_json(&out, answer, model, g, o,
+                                      a->logprobs >= 0 ? &tokens->text : NULL, err);
+    if (status == FM_OK) return fm_output_buffer(&out, err);
+    fm_buffer_clear(&out);
+    return status;
+}
+
+static void print_stats(const arguments *a, const fathom_generation *g, const fathom_generate_options *o) {
     if (a->json || !(a->stats || a->load.verbose || fm_is_terminal(stderr))) return;
     fm_ink ink = fm_ink_for(stderr);
     fm_buffer line = {0};
-    fm_answer_stats(&line, g, a->stats);
+    fm_answer_stats(&line, g, o, a->stats);
     fprintf(stderr, "%s%s%s%s\n", fm_is_terminal(stderr) ? "\n" : "", ink.dim,
             fm_buffer_string(&line), ink.reset);
     fm_buffer_clear(&line);
@@ -178,7 +172,14 @@ static fm_status generate(const arguments *a, fathom_model *model, const int32_t
     FM_TRY(fm_said(fathom_session_new(model, &session, &said), &said, err));
     fm_answer answer;
     fathom_generation result = {0};
-    o->sampling = fm_sampling_of(&a->sampling, model);
+    token_list tokens = {.tokenizer = fathom_model_tokenizer(model)};
+    if (a->logprobs >= 0) {
+        o->logprobs = true;
+        o->n_logprobs = (int)a->logprobs;
+        o->on_token = note_token;
+        o->context = &tokens;
+    }
+    o->sampling = fm_answer_sampling(&a->answer, &a->sampling, model);
     if (fm_is_terminal(stderr) && fm_is_terminal(stdout)) fputs("\n", stderr);
     fm_answer_begin(&answer, a->answer.hide_thinking, a->json);
     fm_interrupt_catch();
@@ -186,11 +187,12 @@ static fm_status generate(const arguments *a, fathom_model *model, const int32_t
     bool interrupted = fm_interrupted();
     fm_interrupt_release();
     fm_answer_end(&answer);
-    if (status == FM_OK && a->json) status = print_json(model, &answer, &result, err);
+    if (status == FM_OK && a->json) status = print_json(a, model, &answer, &result, o, &tokens, err);
     if (status == FM_OK) status = fm_output_status(err);
-    if (status == FM_OK) print_stats(a, &result);
+    if (status == FM_OK) print_stats(a, &result, o);
     if (status == FM_OK && interrupted) status = FM_ERR_CANCELLED;
     fm_answer_clear(&answer);
+    fm_buffer_clear(&tokens.text);
     fathom_session_free(session);
     return status;
 }
@@ -215,6 +217,8 @@ static fm_status run(const void *parsed, fm_error *err) {
     if (a->raw && a->system)
         return fm_fail(err, FM_ERR_ARGUMENT,
                        "--raw continues the prompt alone and has no place for --system");
+    if (a->logprobs >= 0 && !a->json)
+        return fm_fail(err, FM_ERR_ARGUMENT, "--logprobs goes with --json: there they are listed");
     fathom_chat_options checked;
     FM_TRY(fm_answer_options_of(&a->answer, &checked, err));
     char *text = NULL;

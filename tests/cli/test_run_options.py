@@ -1,5 +1,6 @@
 """What shapes an answer: stops, a budget for the reasoning, grammars, penalties, guesses."""
 import json
+import math
 import os
 import tempfile
 import unittest
@@ -30,16 +31,27 @@ class Options(unittest.TestCase):
             f.write(text)
         return path
 
-    def refused(self, says, *options):
-        ran = tap.fathom('run', self.folder, *options, 'Hi')
+    def refused(self, says, *options, model=None):
+        ran = tap.fathom('run', model or self.folder, *options, 'Hi')
         self.assertEqual((ran.code, ran.out), (2, ''), ran)
-        self.assertIn(says, ran.err)
+        for words in [says] if isinstance(says, str) else says:
+            self.assertIn(words, ran.err)
 
     def test_a_stop_ends_the_answer_and_is_not_shown(self):
         said = self.ask('--stop', 'ge bo')
         self.assertEqual((said['text'], said['stop']), ('Ships are lar', 'string'))
         said = self.ask('--stop', 'thought 3') # of the answer, not of the reasoning
         self.assertEqual((said['text'], said['stop']), (''.join(ANSWER), 'end'))
+
+    def test_of_several_stops_the_first_that_comes_ends_the_answer(self):
+        said = self.ask('--stop', 'that cross', '--stop', 'never', '--stop', 'large')
+        self.assertEqual((said['text'], said['stop'], said['stop_string']), ('Ships are ', 'string', 'large'))
+        said = self.ask('--stop', 'that cross', '--stop', 'never')
+        self.assertEqual(said['stop_string'], 'that cross')
+        self.assertEqual(self.ask('--stop', 'never')['stop_string'], None)
+        self.refused('at most 16 times', *['--stop', 'x'] * 17)
+        self.refused('not empty', '--stop', '')
+        self.refused('not valid UTF-8', '--stop', b'\xff'.decode('utf-8', 'surrogateescape'))
 
     def test_a_budget_closes_the_reasoning(self):
         whole = self.ask()
@@ -69,6 +81,57 @@ class Options(unittest.TestCase):
         self.refused(bad, '--schema', bad)
         self.refused('/none', '--grammar', '/none')
         self.refused('contradict', '--grammar', bad, '--schema', bad)
+        self.refused('contradict', '--grammar', bad, '--json-mode')
+
+    def test_json_mode_is_any_object(self):
+        ended = 0
+        for seed in range(6):
+            said = self.ask('--json-mode', '-T', '0.8', '--seed', seed, '-n', '200', model=tap.golden('tiny-llama'))
+            self.assertTrue(said['text'].startswith('{'))
+            if said['stop'] == 'end':
+                self.assertIsInstance(json.loads(said['text'], strict=False), dict)
+                ended += 1
+        self.assertGreater(ended, 0)
+
+    def test_biases_forbid_and_force_tokens(self):
+        model = tap.golden('tiny-llama')
+        plain = self.ask('-n', '20', '--logprobs', '0', model=model)
+        ids = [token['id'] for token in plain['tokens']]
+        banned = self.ask('-n', '20', '--logprobs', '0', '--logit-bias',
+                          ','.join('%d=-inf' % i for i in set(ids)), model=model)
+        self.assertFalse(set(ids) & {token['id'] for token in banned['tokens']})
+        forced = self.ask('-n', '5', '--logprobs', '0', '--logit-bias', '300=1', '--logit-bias', '77=1e6',
+                          model=model)
+        self.assertEqual([token['id'] for token in forced['tokens']], [77] * 5)
+        for bad in ('x', '5', '5=', '5=nan', '5=1,', '=1', '-5=1', '99999999999=1', '5=1;6=1'):
+            self.refused(["'%s'" % bad, '--logit-bias'], '--logit-bias=' + bad)
+        self.refused('512', '--logit-bias', '512=1', model=model)
+
+    def test_log_probabilities_are_listed_token_by_token(self):
+        model = tap.golden('tiny-v3')
+        said = self.ask('-n', '12', '--logprobs', '5', model=model)
+        self.assertEqual(len(said['tokens']), 12)
+        for token in said['tokens']:
+            self.assertEqual(len(token['top']), 5)
+            self.assertEqual(token['top'][0]['id'], token['id']) # greedy
+            self.assertEqual(token['top'][0]['logprob'], token['logprob'])
+            self.assertEqual(token['drawn_logprob'], 0)
+            self.assertLess(sum(math.exp(top['logprob']) for top in token['top']), 1.0001)
+        self.assertEqual(self.ask('-n', '12', model=model)['logits_hash'], said['logits_hash'])
+        self.assertNotIn('tokens', self.ask('-n', '1', model=model))
+        self.refused('--json', '--logprobs', '3')
+        self.refused('from 0 to 20', '--json', '--logprobs', '21')
+
+    def test_figures_tell_how_it_went(self):
+        said = self.ask('-n', '40', model=tap.golden('tiny-llama'))
+        self.assertEqual(said['arith'], 'exact')
+        self.assertAlmostEqual(said['tokens_per_step'], 40 / said['steps'], 2)
+        self.assertLessEqual(said['steps'] - 1, 40 - said['right_guesses'])
+        ran = tap.fathom('run', self.folder, '--style', 'r1', '-T', '0', '--stats', '--stop', 'large', 'Hi')
+        self.assertRegex(ran.err, r'reply \d+ tokens, [\d.,]+/s, \d+ of reasoning · stopped at "large"'
+                                  r'.* · exact · logits [0-9a-f]{16}\n\Z')
+        ran = tap.fathom('run', tap.golden('tiny-v3'), '--arith', 'fast', '-n', '3', '--stats', 'Hi')
+        self.assertIn(' · fast · logits ', ran.err)
 
     def test_penalties_change_what_is_said_and_guesses_do_not(self):
         model = tap.golden('tiny-llama')
