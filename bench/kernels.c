@@ -46,6 +46,7 @@ static void bench_case(const kernel_case *kc, const fm_kernels *k) {
         kc->make(&d, &t.c);
     else
         make_weight(&d, &t.c, kc->dtype, kc->call != call_unpack_rows);
+    if (kc->call == call_codes_product) make_codes(&d, &t.c);
     if (t.c.a) /* specials would time the slow paths of the processor */
         roll_floats(&d, t.c.a, kc->make ? t.c.rows * (t.c.lda ? t.c.lda : t.c.n) : t.c.n);
     memcpy(t.c.out, t.c.start, (size_t)t.c.out_floats * sizeof *t.c.out);
@@ -65,6 +66,7 @@ typedef struct product {
     fm_panels w;
     fm_pool *pool;
     float *x, *y, *scratch;
+    fm_codes *codes; /* of x; NULL: the product of floats */
     int64_t rows;
     size_t bytes;
     volatile uint64_t sum;
@@ -72,8 +74,12 @@ typedef struct product {
 
 static void multiply_range(void *context, int64_t begin, int64_t end, int worker) {
     product *p = context;
-    fm_matmul(p->k, &p->w, begin, end, p->x, p->w.n_in, p->rows, p->y, p->w.n_out,
-              p->scratch + worker * FM_MATMUL_SCRATCH);
+    float *scratch = p->scratch + worker * FM_MATMUL_SCRATCH;
+    if (p->codes)
+        fm_matmul_codes(p->k, &p->w, begin, end, p->codes, fm_codes_blocks(p->w.n_in), p->rows, p->y,
+                        p->w.n_out, scratch);
+    else
+        fm_matmul(p->k, &p->w, begin, end, p->x, p->w.n_in, p->rows, p->y, p->w.n_out, scratch);
 }
 
 static void multiply(void *context) {
@@ -103,8 +109,33 @@ static double (*clock_of(const fm_pool *pool))(void) {
 
 enum { N_IN = 2048, MEMORY = 256 << 20, MOST_ROWS = 512 };
 
+/* One row over all the memory, then more rows over a matrix of a usual size. */
+static void time_product(product *p, bool integers) {
+    static const int64_t row_counts[] = {1, 4, 8, 16, 48, 512};
+    int64_t n_out = p->w.n_out, blocks = fm_codes_blocks(N_IN);
+    if (integers) {
+        p->codes = fm_alloc((size_t)(MOST_ROWS * blocks) * sizeof *p->codes, FM_MEM_OTHER);
+        assert_non_null(p->codes);
+        for (int64_t m = 0; m < MOST_ROWS; m++)
+            p->k->codes_from_float(p->x + m * N_IN, N_IN, p->codes + m * blocks);
+    }
+    double probe = (double)p->bytes / seconds_per_call(clock_of(p->pool), read_all, p) * 1e-9;
+    printf("  %-5s %s read %5.1f GB/s;", fm_layout_name(p->w.layout), integers ? "int8" : "    ", probe);
+    for (size_t i = 0; i < FM_COUNT(row_counts); i++) {
+        p->rows = row_counts[i];
+        if (p->rows > 1) p->w.n_out = 4096; /* a real matrix, from L3 or memory */
+        double seconds = seconds_per_call(clock_of(p->pool), multiply, p);
+        double macs = (double)p->rows * (double)p->w.n_out * N_IN;
+        if (p->rows == 1) printf(" row %5.1f GB/s;", (double)p->bytes / seconds * 1e-9);
+        else printf(" %lld: %.0f", (long long)p->rows, macs / seconds * 1e-9);
+    }
+    printf(" GMAC/s\n");
+    p->w.n_out = n_out;
+    fm_free(p->codes);
+    p->codes = NULL;
+}
+
 static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool) {
-    static const int64_t row_counts[] = {1, 4, 16, 48, 512};
     fm_error err;
     dice d = {.seed = 3};
     random_tensor t = roll_tensor(&d, dtype, 64, N_IN, dtype == FM_DTYPE_F8_E4M3);
@@ -125,17 +156,8 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool) {
     for (int64_t i = 0; i < copies; i++) memcpy(memory + (size_t)i * unit, w.panels.data, unit);
     p.w.data = memory;
     roll_floats(&d, p.x, (int64_t)MOST_ROWS * N_IN);
-    double probe = (double)p.bytes / seconds_per_call(clock_of(pool), read_all, &p) * 1e-9;
-    printf("  %-6s read %5.1f GB/s;", fm_layout_name(p.w.layout), probe);
-    for (size_t i = 0; i < FM_COUNT(row_counts); i++) {
-        p.rows = row_counts[i];
-        if (p.rows > 1) p.w.n_out = 4096; /* a real matrix, from L3 or memory */
-        double seconds = seconds_per_call(clock_of(pool), multiply, &p);
-        double macs = (double)p.rows * (double)p.w.n_out * N_IN;
-        if (p.rows == 1) printf(" row %5.1f GB/s;", (double)p.bytes / seconds * 1e-9);
-        else printf(" %lld: %.0f", (long long)p.rows, macs / seconds * 1e-9);
-    }
-    printf(" GMAC/s\n");
+    time_product(&p, false);
+    if (k->codes_product[p.w.layout]) time_product(&p, true);
     fm_free(memory);
     fm_free(p.x);
     fm_free(p.y);

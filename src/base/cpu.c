@@ -28,6 +28,15 @@ fm_cpu_level fm_cpu_detect(void) {
 #endif
 }
 
+bool fm_cpu_has_vnni(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return fm_cpu_detect() >= FM_CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 static const char *const level_names[FM_CPU_LEVELS] = {"ref", "avx2", "avx512"};
 
 const char *fm_cpu_level_name(fm_cpu_level level) {

@@ -20,6 +20,9 @@ static void fill_tables(void) {
     for (int level = 0; level < FM_CPU_LEVELS; level++) {
         if (level > 0) tables[level] = tables[level - 1];
         if (fill[level]) fill[level](&tables[level]);
+#if defined(__x86_64__)
+        if (level == FM_CPU_AVX512 && fm_cpu_has_vnni()) fm_kernels_fill_vnni(&tables[level]);
+#endif
         tables[level].name = fm_cpu_level_name((fm_cpu_level)level);
     }
 }

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "base/cpu.h"
-#include "kernel/panel.h"
+#include "kernel/codes.h"
 
 enum {
     FM_TILE_K = 128,     /* k per tile: 4 panels of it fill 32 KiB, an L1 cache */
@@ -45,6 +45,17 @@ typedef struct fm_kernels {
      * between, same bits. Panels [begin, end); y receives 16 floats per panel. */
     void (*row_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end, const float *x,
                                     float *y);
+
+    /* ---- products of integers; see codes.h for the definition --------------------------------- */
+
+    /* Rounds a row of n floats to fm_codes_blocks(n) blocks, each as one block of int8_from_float,
+     * zeros behind the end. */
+    void (*codes_from_float)(const float *x, int64_t n, fm_codes *out);
+    /* y[m][(p - begin) * 16 + r] for panels p in [begin, end) and rows m of x, `ldx` blocks apart.
+     * NULL, at all levels alike, for a layout that has no codes to multiply. */
+    void (*codes_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end,
+                                      const fm_codes *x, int64_t ldx, int64_t rows, float *y,
+                                      int64_t ldy);
 
     /* ---- attention --------------------------------------------------------------------------- */
 

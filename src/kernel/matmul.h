@@ -11,3 +11,9 @@ enum { FM_MATMUL_SCRATCH = FM_TILE_PANELS * FM_TILE_K * FM_PANEL + FM_TILE_PANEL
  * 64-byte aligned, one per worker. Bits depend on x's row and w alone. */
 void fm_matmul(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end, const float *x,
                int64_t ldx, int64_t rows, float *y, int64_t ldy, float *scratch);
+
+/* The same for products of integers (codes.h): x is `rows` rows of blocks, `ldx` blocks apart, of
+ * fm_codes_blocks(n_in) each. For layouts with a codes_product only. */
+void fm_matmul_codes(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
+                     const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
+                     float *scratch);

@@ -234,6 +234,44 @@ static inline void call_row_product(const fm_kernels *k, case_data *c) {
                   0, panels, c->a, c->n, 1, case_out(c), panels * FM_PANEL, c->scratch);
 }
 
+/* ---- products of integers: rows of x, by all panels ---------------------------------------------- */
+
+static inline void call_codes_from_float(const fm_kernels *k, case_data *c) {
+    fm_codes codes[32];
+    int64_t n = c->n < 32 * FM_CODES ? c->n : 32 * FM_CODES;
+    memset(codes, 0x55, sizeof codes);
+    k->codes_from_float(c->a, n, codes);
+    for (int64_t b = 0; b < fm_codes_blocks(n); b++) { /* what must agree, as floats */
+        for (int i = 0; i < FM_CODES; i++) c->value += (float)(codes[b].code[i] * (i % 7 + 1));
+        for (int i = 0; i < 8; i++) c->value += (float)(codes[b].minus16[i] * (i + 1));
+        for (int i = 0; i < 4; i++) c->value += (float)codes[b].minus32[i] * (float)(i + 1) - codes[b].sum32[i];
+        if (b < c->n) case_out(c)[b] = codes[b].scale;
+    }
+}
+
+/* The codes of x lie in `c`, `lda` blocks to a row. */
+static inline void make_codes(dice *d, case_data *c) {
+    c->lda = fm_codes_blocks(c->n) + roll_below(d, 3);
+    c->c = malloc((size_t)(c->rows * c->lda + 1) * sizeof(fm_codes));
+    float *x = case_floats(d, c->n);
+    assert_non_null(c->c);
+    memset(c->c, 0x55, (size_t)(c->rows * c->lda) * sizeof(fm_codes));
+    for (int64_t m = 0; m < c->rows; m++) {
+        roll_floats(d, x, c->n);
+        if (roll(d) % 8 == 0) roll_specials(d, x, c->n);
+        fm_kernels_get(FM_CPU_REF)->codes_from_float(x, c->n, (fm_codes *)(void *)c->c + m * c->lda);
+    }
+    free(x);
+    c->ldo += roll_below(d, 9);
+    free(c->start);
+    free(c->out);
+    case_output(d, c, c->rows * c->ldo);
+}
+static inline void call_codes_product(const fm_kernels *k, case_data *c) {
+    k->codes_product[c->layout](&c->weight.panels, 0, fm_panel_count(&c->weight.panels),
+                                (const fm_codes *)(void *)c->c, c->lda, c->rows, case_out(c), c->ldo);
+}
+
 /* ---- the list ---------------------------------------------------------------------------------- */
 
 #define CASE_DIFFERS(member)                                                                       \
@@ -258,6 +296,7 @@ CASE_DIFFERS(bf16_to_float)
 CASE_DIFFERS(bf16_from_float)
 CASE_DIFFERS(int8_from_float)
 CASE_DIFFERS(int8_to_float)
+CASE_DIFFERS(codes_from_float)
 #undef CASE_DIFFERS
 static inline bool differs_unpack(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
     return k->unpack[c->layout] != below->unpack[c->layout];
@@ -265,6 +304,11 @@ static inline bool differs_unpack(const fm_kernels *k, const fm_kernels *below, 
 static inline bool differs_row_product(const fm_kernels *k, const fm_kernels *below,
                                        const case_data *c) {
     return k->row_product[c->layout] != below->row_product[c->layout];
+}
+
+static inline bool differs_codes_product(const fm_kernels *k, const fm_kernels *below,
+                                         const case_data *c) {
+    return k->codes_product[c->layout] != below->codes_product[c->layout];
 }
 
 static inline double macs_rows_n_d(const case_data *c) {
@@ -304,6 +348,15 @@ static inline double bytes_weight(const case_data *c) {
 #define CASE_ROW(name, id)                                                                         \
     {name, NULL, call_row_product, differs_row_product, 1, 2047, 1408, macs_n_d, bytes_weight,     \
      FM_DTYPE_##id},
+#define CASE_CODES(name, id)                                                                       \
+    {name, NULL, call_codes_product, differs_codes_product, 6, 2047, 128, macs_rows_n_d,             \
+     bytes_weight, FM_DTYPE_##id},
+#define CASE_CODES_ROW(name, id)                                                                   \
+    {name, NULL, call_codes_product, differs_codes_product, 1, 2047, 128, macs_rows_n_d,             \
+     bytes_weight, FM_DTYPE_##id},
+#define CASE_ALL_CODES(CODES, ROW)                                                                 \
+    CODES("codes q4_0", Q4_0) CODES("codes q4_1", Q4_1) CODES("codes q4_k", Q4_K)                  \
+    ROW("codes row q4_0", Q4_0) ROW("codes row q4_1", Q4_1) ROW("codes row q4_k", Q4_K)
 #define VECTOR(name, make, call, differs, bytes)                                                   \
     {name, make, call, differs, 1, 4096, 1, NULL, bytes, FM_DTYPE_F32}
 
@@ -334,7 +387,9 @@ static const kernel_case kernel_cases[] = {
     VECTOR("bf16_from_float", make_vectors, call_bf16_from_float, differs_bf16_from_float, NULL),
     VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
     VECTOR("int8_to_float", make_int8, call_int8_to_float, differs_int8_to_float, NULL),
+    VECTOR("codes_from_float", make_vectors, call_codes_from_float, differs_codes_from_float, NULL),
     CASE_WEIGHTS(CASE_UNPACK, CASE_ROW)
+    CASE_ALL_CODES(CASE_CODES, CASE_CODES_ROW)
     /* The file's own rows. */
     CASE_AS_IS("rows f32", F32) CASE_AS_IS("rows f16", F16) CASE_AS_IS("rows bf16", BF16)
     CASE_AS_IS("rows q8_0", Q8_0) CASE_AS_IS("rows q4_0", Q4_0) CASE_AS_IS("rows q4_k", Q4_K)

@@ -23,6 +23,7 @@ static void make_case(dice *d, const kernel_case *kc, case_data *c) {
         make_weight(d, c, kc->dtype, kc->call != call_unpack_rows);
     else
         kc->make(d, c);
+    if (kc->call == call_codes_product) make_codes(d, c);
 }
 
 static void call_fresh(const kernel_case *kc, const fm_kernels *k, case_data *c) {
@@ -84,6 +85,14 @@ static void x86_levels_override_what_is_hot(void **state) {
         for (int layout = FM_LAYOUT_F32; layout < FM_LAYOUTS; layout++) {
             assert_true(k->unpack[layout] != below->unpack[layout]);
             assert_non_null(k->row_product[layout]);
+        }
+        /* Products of integers: for the same layouts everywhere, or bits would depend on the level. */
+        const fm_kernels *ref = fm_kernels_get(FM_CPU_REF);
+        bool faster = level == FM_CPU_AVX2 || fm_cpu_has_vnni();
+        for (int layout = 0; layout < FM_LAYOUTS; layout++) {
+            assert_int_equal(k->codes_product[layout] != NULL, ref->codes_product[layout] != NULL);
+            if (faster && ref->codes_product[layout])
+                assert_true(k->codes_product[layout] != below->codes_product[layout]);
         }
     }
 }

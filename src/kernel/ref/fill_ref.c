@@ -23,6 +23,13 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_F8] = fm_unpack_f8_ref,
             },
         .tile_fma = fm_tile_fma_ref,
+        .codes_from_float = fm_codes_from_float_ref,
+        .codes_product =
+            {
+                [FM_LAYOUT_Q4_0] = fm_codes_product_ref,
+                [FM_LAYOUT_Q4_1] = fm_codes_product_ref,
+                [FM_LAYOUT_Q4_K] = fm_codes_product_ref,
+            },
         .dots = fm_dots_ref,
         .weighted_rows = fm_weighted_rows_ref,
         .max = fm_max_ref,

@@ -7,7 +7,11 @@
 #define ROW_PRODUCT(id, name, level)                                                               \
     k->row_product[FM_LAYOUT_##id] = fm_row_product_##name##_##level;
 
-#define FILL(level)                                                                                \
+#define CODES_PRODUCT(id, name, level)                                                             \
+    k->codes_product[FM_LAYOUT_##id] = fm_codes_product_##name##_##level;
+
+/* `more`: statements for what not every level has. */
+#define FILL(level, more)                                                                          \
     void fm_kernels_fill_##level(fm_kernels *k) {                                                  \
         FM_X86_LAYOUTS(UNPACK, level)                                                              \
         FM_X86_PACKED_LAYOUTS(ROW_PRODUCT, level)                                                  \
@@ -27,7 +31,11 @@
         k->bf16_from_float = fm_bf16_from_float_##level;                                           \
         k->int8_from_float = fm_int8_from_float_##level;                                           \
         k->int8_to_float = fm_int8_to_float_##level;                                               \
+        k->codes_from_float = fm_codes_from_float_##level;                                         \
+        more                                                                                       \
     }
 
-FILL(avx2)
-FILL(avx512)
+FILL(avx2, FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2))
+FILL(avx512, )
+
+void fm_kernels_fill_vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, vnni) }

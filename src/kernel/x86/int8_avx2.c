@@ -1,5 +1,6 @@
 /* int8_avx2.c: floats as bytes with a scale per block. Blocks are whole vectors: no tails. */
 #include "kernel/x86/avx2.h"
+#include "kernel/x86/codes_finish_avx2.h"
 
 #include <math.h>
 
@@ -47,5 +48,14 @@ void fm_int8_to_float_avx2(const int8_t *codes, const float *scales, int64_t n, 
             __m256i q = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(codes + i)));
             _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_cvtepi32_ps(q), scale));
         }
+    }
+}
+
+void fm_codes_from_float_avx2(const float *x, int64_t n, fm_codes *out) {
+    float last[FM_CODES];
+    for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
+        fm_int8_from_float_avx2(block, FM_CODES, FM_CODES, out->code, &out->scale);
+        fm_codes_finish(out);
     }
 }

@@ -1,6 +1,7 @@
 /* int8_avx512.c: floats as bytes with a scale per block. Blocks are whole vectors but for those of
  * 8, which are left to AVX2. */
 #include "kernel/x86/avx512.h"
+#include "kernel/x86/codes_finish_avx2.h"
 
 #include <math.h>
 
@@ -50,5 +51,14 @@ void fm_int8_to_float_avx512(const int8_t *codes, const float *scales, int64_t n
             __m512i q = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(codes + i)));
             _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(q), scale));
         }
+    }
+}
+
+void fm_codes_from_float_avx512(const float *x, int64_t n, fm_codes *out) {
+    float last[FM_CODES];
+    for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
+        fm_int8_from_float_avx512(block, FM_CODES, FM_CODES, out->code, &out->scale);
+        fm_codes_finish(out);
     }
 }

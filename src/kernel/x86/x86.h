@@ -22,6 +22,11 @@
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(F8, f8, level)
+/* Layouts whose codes are multiplied as integers. */
+#define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
+    LAYOUT(Q4_0, q4_0, level)                                                                      \
+    LAYOUT(Q4_1, q4_1, level)                                                                      \
+    LAYOUT(Q4_K, q4_k, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
 #define FM_DECLARE_UNPACK(id, name, level)                                                         \
@@ -30,6 +35,11 @@
 #define FM_DECLARE_ROW_PRODUCT(id, name, level)                                                    \
     void fm_row_product_##name##_##level(const fm_panels *w, int64_t begin, int64_t end,           \
                                          const float *x, float *y);
+
+#define FM_DECLARE_CODES_PRODUCT(id, name, level)                                                  \
+    void fm_codes_product_##name##_##level(const fm_panels *w, int64_t begin, int64_t end,         \
+                                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, \
+                                           int64_t ldy);
 
 #define FM_DECLARE_KERNELS(level)                                                                  \
     FM_X86_LAYOUTS(FM_DECLARE_UNPACK, level)                                                       \
@@ -55,10 +65,14 @@
     void fm_int8_from_float_##level(const float *x, int64_t n, int64_t block, int8_t *codes,       \
                                     float *scales);                                                \
     void fm_int8_to_float_##level(const int8_t *codes, const float *scales, int64_t n,             \
-                                  int64_t block, float *y);
+                                  int64_t block, float *y);                                        \
+    void fm_codes_from_float_##level(const float *x, int64_t n, fm_codes *out);
 
 FM_DECLARE_KERNELS(avx2)
 FM_DECLARE_KERNELS(avx512)
+FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2)
+/* AVX-512 alone has no products of bytes: VNNI does, which all but its first processors have. */
+FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, vnni)
 
 /* How far ahead of what an unpack reads the tile lies that this panel's next unpack will read; after
  * the last tile of a panel, roughly the first one of the panel that follows in the next group. One

@@ -1,0 +1,160 @@
+/* codes_avx2.c: products of integers on AVX2: up to 4 rows of x by a panel, that is by two vectors of
+ * 8 lanes. See codes.h for the definition.
+ *
+ * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some steps of the
+ * group in a register; the float chains of the block and of the row lie in the L1 cache and are met
+ * once per group and per 128 columns. Every accumulator is a variable with a name: gcc keeps an array
+ * of them in memory. */
+#include "kernel/x86/codes_avx2.h"
+
+#include <string.h>
+
+enum {
+    TILE_ROWS = 4,
+    STREAM_AHEAD = 6 << 10, /* bytes that a single row reads ahead of itself */
+};
+
+typedef struct tile {
+    const char *w;    /* the panel */
+    ptrdiff_t ahead;  /* what is read here next, as far on */
+    int64_t n_in;
+    const fm_codes *x;
+    int64_t ldx;
+    float *y;
+    int64_t ldy;
+} tile;
+
+static FM_INLINE __m256i four_codes(const int8_t *code) {
+    int32_t v;
+    memcpy(&v, code, sizeof v);
+    return _mm256_set1_epi32(v);
+}
+
+/* The statement for each of the R rows, R being a constant of the caller. */
+#define EACH_ROW(M)                                                                                \
+    do {                                                                                           \
+        M(0);                                                                                      \
+        if (R > 1) M(1);                                                                           \
+        if (R > 2) M(2);                                                                           \
+        if (R > 3) M(3);                                                                           \
+    } while (0)
+
+#define CELLS(type, a) type a##00, a##01, a##10, a##11, a##20, a##21, a##30, a##31
+#define SET_CELLS(a, v) a##00 = a##01 = a##10 = a##11 = a##20 = a##21 = a##30 = a##31 = v
+
+/* The empty asm keeps the order of the sum: gcc would make all products of the group first, and has
+ * no registers for them. */
+#define ADD_STEP(r)                                                                                \
+    do {                                                                                           \
+        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        n##r##0 = _mm256_add_epi16(n##r##0, _mm256_maddubs_epi16(u0, four));                       \
+        n##r##1 = _mm256_add_epi16(n##r##1, _mm256_maddubs_epi16(u1, four));                       \
+        __asm__("" : "+x"(n##r##0), "+x"(n##r##1));                                                \
+    } while (0)
+
+/* From sums of int16 to the group's dot. */
+#define END_SUM(r)                                                                                 \
+    do {                                                                                           \
+        dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(n##r##0, one));                  \
+        dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(n##r##1, one));                  \
+    } while (0)
+
+/* What the group's dot begins with: minus what the offset of the codes will add. */
+static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, int g) {
+    if (offset_bits(layout) < 0) return _mm256_setzero_si256();
+    const int32_t *minus = group_columns(layout) == 32 ? x->minus32 : x->minus16;
+    return _mm256_slli_epi32(_mm256_set1_epi32(minus[g]), offset_bits(layout));
+}
+
+/* dot[r][h] of group g. */
+static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
+                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+    const int columns = group_columns(layout), steps = steps_per_sum(layout);
+    const __m256i one = _mm256_set1_epi16(1);
+    int64_t ldx = t->ldx;
+    for (int r = 0; r < R; r++) dot[r][0] = dot[r][1] = begin_dot(layout, x + r * ldx, g);
+#pragma GCC unroll 8
+    for (int first = 0; first < columns / 4; first += steps) {
+        CELLS(__m256i, n);
+        SET_CELLS(n, _mm256_setzero_si256());
+#pragma GCC unroll 8
+        for (int j = first; j < first + steps; j++) {
+            __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+            EACH_ROW(ADD_STEP);
+        }
+        EACH_ROW(END_SUM);
+    }
+}
+
+static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R) {
+    const int columns = group_columns(layout);
+    const fm_codes *x = t->x;
+    __m256 y[TILE_ROWS][2], inner[TILE_ROWS][2];
+    __m256i dot[TILE_ROWS][2];
+    memset(y, 0, sizeof y);
+    for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
+        avx2_block b = block_of(layout, t->w, k);
+        avx2_factors f;
+        open_block(layout, b, &f);
+        memset(inner, 0, sizeof inner);
+        int64_t left = t->n_in - k;
+        int groups = (int)(left < FM_CODES ? left : FM_CODES) / columns;
+#pragma GCC unroll 1
+        for (int g = 0; g < groups; g++) {
+            const char *words = words_of(layout, b, g);
+            for (int line = 0; line <= columns / 8; line++)
+                _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
+            multiply_group(t, x, layout, R, words, g, dot);
+#pragma GCC unroll 2
+            for (int h = 0; h < 2; h++) {
+                __m256 s = scale_of(layout, b, &f, g, h), m = minimum_of(layout, b, &f, g, h);
+#pragma GCC unroll 4
+                for (int r = 0; r < R; r++) {
+                    inner[r][h] = _mm256_fmadd_ps(s, _mm256_cvtepi32_ps(dot[r][h]), inner[r][h]);
+                    if (!has_minimum(layout)) continue;
+                    __m256 sum = _mm256_set1_ps(x[r * t->ldx].sum32[g]);
+                    inner[r][h] = _mm256_fmadd_ps(m, sum, inner[r][h]);
+                }
+            }
+        }
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++) {
+            __m256 scale = _mm256_set1_ps(x[r * t->ldx].scale);
+            y[r][0] = _mm256_fmadd_ps(scale, inner[r][0], y[r][0]);
+            y[r][1] = _mm256_fmadd_ps(scale, inner[r][1], y[r][1]);
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        _mm256_storeu_ps(t->y + r * t->ldy, y[r][0]);
+        _mm256_storeu_ps(t->y + r * t->ldy + 8, y[r][1]);
+    }
+}
+
+/* All rows over one panel, in tiles of nearly equal height; the first one fetches the next panel. */
+static FM_INLINE void multiply_rows(tile t, const int layout, size_t panel_bytes, int64_t rows) {
+    t.ahead = rows == 1 ? STREAM_AHEAD : (ptrdiff_t)panel_bytes;
+    for (int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS; tiles > 0; tiles--) {
+        int64_t height = (rows + tiles - 1) / tiles;
+        switch (height) {
+        case 1: multiply_tile(&t, layout, 1); break;
+        case 2: multiply_tile(&t, layout, 2); break;
+        case 3: multiply_tile(&t, layout, 3); break;
+        default: multiply_tile(&t, layout, 4); break;
+        }
+        t.x += height * t.ldx;
+        t.y += height * t.ldy;
+        t.ahead = 0;
+        rows -= height;
+    }
+}
+
+#define DEFINE_CODES_PRODUCT(id, name, level)                                                      \
+    void fm_codes_product_##name##_##level(const fm_panels *w, int64_t begin, int64_t end,         \
+                                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, \
+                                           int64_t ldy) {                                          \
+        tile t = {.w = (const char *)w->data + (size_t)begin * w->panel_bytes, .n_in = w->n_in,    \
+                  .x = x, .ldx = ldx, .y = y, .ldy = ldy};                                         \
+        for (; begin < end; begin++, t.w += w->panel_bytes, t.y += FM_PANEL)                       \
+            multiply_rows(t, FM_LAYOUT_##id, w->panel_bytes, rows);                                \
+    }
+FM_X86_CODES_LAYOUTS(DEFINE_CODES_PRODUCT, avx2)

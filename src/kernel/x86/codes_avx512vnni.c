@@ -1,0 +1,193 @@
+/* codes_avx512vnni.c: products of integers on AVX-512 with VNNI: up to 6 rows of x by 2 panels, or one row
+ * by one panel as a linear stream. See codes.h for the definition.
+ *
+ * Cell (r, p) of a tile is row r of x and panel p: an int32 sum of the group and a float chain of the
+ * block in registers, and the chain over blocks in the L1 cache, met once per 128 columns. Every
+ * accumulator is a variable with a name: gcc keeps an array of them in memory. */
+#include "kernel/x86/codes_avx512vnni.h"
+
+#include <string.h>
+
+enum {
+    TILE_ROWS = 6,
+    STREAM_AHEAD = 6 << 10, /* bytes that a single row reads ahead of itself */
+};
+
+typedef struct tile {
+    const char *w;       /* panel 0 */
+    size_t panel_step;   /* to panel 1 */
+    ptrdiff_t ahead;     /* what is read here next, as far on from panel 0 */
+    int64_t n_in;
+    const fm_codes *x;
+    int64_t ldx;
+    float *y;
+    int64_t ldy;
+    int64_t y_step;      /* floats to the columns of panel 1 */
+} tile;
+
+static FM_INLINE __m512i four_codes(const int8_t *code) {
+    int32_t v;
+    memcpy(&v, code, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+
+/* The statement for each of the R rows, R being a constant of the caller. */
+#define EACH_ROW(M)                                                                                \
+    do {                                                                                           \
+        M(0);                                                                                      \
+        if (R > 1) M(1);                                                                           \
+        if (R > 2) M(2);                                                                           \
+        if (R > 3) M(3);                                                                           \
+        if (R > 4) M(4);                                                                           \
+        if (R > 5) M(5);                                                                           \
+    } while (0)
+
+#define CELLS(type, a) type a##00, a##01, a##10, a##11, a##20, a##21, a##30, a##31, a##40, a##41,  \
+    a##50, a##51
+#define SET_CELLS(a, v)                                                                            \
+    a##00 = a##01 = a##10 = a##11 = a##20 = a##21 = a##30 = a##31 = a##40 = a##41 = a##50 =        \
+        a##51 = v
+
+/* What the group's dot begins with: minus what the offset of the codes will add. */
+#define BEGIN_DOT(r)                                                                               \
+    do {                                                                                           \
+        if (bits >= 0) {                                                                           \
+            const int32_t *minus = columns == 32 ? x[r * ldx].minus32 : x[r * ldx].minus16;        \
+            n##r##0 = _mm512_slli_epi32(_mm512_set1_epi32(minus[g]), (unsigned)bits);              \
+        } else {                                                                                   \
+            n##r##0 = _mm512_setzero_si512();                                                      \
+        }                                                                                          \
+        n##r##1 = n##r##0;                                                                         \
+    } while (0)
+
+#define ADD_DOT(r)                                                                                 \
+    do {                                                                                           \
+        __m512i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        n##r##0 = _mm512_dpbusd_epi32(n##r##0, u0, four);                                          \
+        if (P > 1) n##r##1 = _mm512_dpbusd_epi32(n##r##1, u1, four);                               \
+    } while (0)
+
+#define END_DOT(r)                                                                                 \
+    do {                                                                                           \
+        i##r##0 = _mm512_fmadd_ps(s0, _mm512_cvtepi32_ps(n##r##0), i##r##0);                       \
+        if (P > 1) i##r##1 = _mm512_fmadd_ps(s1, _mm512_cvtepi32_ps(n##r##1), i##r##1);            \
+    } while (0)
+
+#define ADD_MINIMUM(r)                                                                             \
+    do {                                                                                           \
+        __m512 sum = _mm512_set1_ps(x[r * ldx].sum32[g]);                                          \
+        i##r##0 = _mm512_fmadd_ps(m0, sum, i##r##0);                                               \
+        if (P > 1) i##r##1 = _mm512_fmadd_ps(m1, sum, i##r##1);                                    \
+    } while (0)
+
+#define END_BLOCK(r)                                                                               \
+    do {                                                                                           \
+        __m512 scale = _mm512_set1_ps(x[r * ldx].scale);                                           \
+        y[r][0] = _mm512_fmadd_ps(scale, i##r##0, y[r][0]);                                        \
+        if (P > 1) y[r][1] = _mm512_fmadd_ps(scale, i##r##1, y[r][1]);                             \
+    } while (0)
+
+#define STORE_ROW(r)                                                                               \
+    do {                                                                                           \
+        _mm512_storeu_ps(t->y + r * t->ldy, y[r][0]);                                              \
+        if (P > 1) _mm512_storeu_ps(t->y + r * t->ldy + t->y_step, y[r][1]);                       \
+    } while (0)
+
+#define FETCH(p, words)                                                                            \
+    do {                                                                                           \
+        for (int line = 0; line <= columns / 8; line++)                                            \
+            _mm_prefetch((words) + t->ahead + 64 * line, _MM_HINT_T0);                             \
+    } while (0)
+
+static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R, const int P) {
+    const int columns = group_columns(layout), bits = offset_bits(layout);
+    const fm_codes *x = t->x;
+    int64_t ldx = t->ldx;
+    __m512 y[TILE_ROWS][2];
+    memset(y, 0, sizeof y);
+    for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
+        vnni_block b0 = block_of(layout, t->w, k), b1 = block_of(layout, t->w + t->panel_step, k);
+        vnni_factors f0, f1;
+        open_block(layout, b0, &f0);
+        if (P > 1) open_block(layout, b1, &f1);
+        CELLS(__m512, i);
+        SET_CELLS(i, _mm512_setzero_ps());
+        int64_t left = t->n_in - k;
+        int groups = (int)(left < FM_CODES ? left : FM_CODES) / columns;
+#pragma GCC unroll 1
+        for (int g = 0; g < groups; g++) {
+            const char *w0 = words_of(layout, b0, g), *w1 = words_of(layout, b1, g);
+            CELLS(__m512i, n);
+            EACH_ROW(BEGIN_DOT);
+            FETCH(0, w0);
+            if (P > 1) FETCH(1, w1);
+#pragma GCC unroll 8
+            for (int j = 0; j < columns / 4; j++) {
+                __m512i u0 = codes_of(layout, w0, j);
+                __m512i u1 = P > 1 ? codes_of(layout, w1, j) : u0;
+                EACH_ROW(ADD_DOT);
+            }
+            __m512 s0 = scale_of(layout, b0, &f0, g), s1 = P > 1 ? scale_of(layout, b1, &f1, g) : s0;
+            EACH_ROW(END_DOT);
+            if (!has_minimum(layout)) continue;
+            __m512 m0 = minimum_of(layout, b0, &f0, g);
+            __m512 m1 = P > 1 ? minimum_of(layout, b1, &f1, g) : m0;
+            EACH_ROW(ADD_MINIMUM);
+        }
+        EACH_ROW(END_BLOCK);
+    }
+    EACH_ROW(STORE_ROW);
+}
+
+/* Panels one after another in one stream through memory. */
+static FM_INLINE void multiply_row(tile t, const int layout, int64_t panels) {
+    t.ahead = STREAM_AHEAD;
+    for (; panels > 0; panels--) {
+        multiply_tile(&t, layout, 1, 1);
+        t.w += t.panel_step;
+        t.y += FM_PANEL;
+    }
+}
+
+/* Pairs of panels, and for each pair all rows, in tiles of nearly equal height: seven rows are 4 + 3,
+ * not 6 + 1. The first tile of a pair fetches the pair that comes next. A panel without a partner is
+ * its own. */
+static FM_INLINE void multiply_rows(tile t, const int layout, int64_t panels, int64_t rows) {
+    const size_t bytes = t.panel_step;
+    for (; panels > 0; panels -= 2, t.w += 2 * bytes, t.y += 2 * FM_PANEL) {
+        tile part = t;
+        part.panel_step = panels > 1 ? bytes : 0;
+        part.y_step = panels > 1 ? FM_PANEL : 0;
+        part.ahead = (ptrdiff_t)(2 * bytes);
+        int64_t left = rows;
+        for (int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS; tiles > 0; tiles--) {
+            int64_t height = (left + tiles - 1) / tiles;
+            switch (height) {
+            case 1: multiply_tile(&part, layout, 1, 2); break;
+            case 2: multiply_tile(&part, layout, 2, 2); break;
+            case 3: multiply_tile(&part, layout, 3, 2); break;
+            case 4: multiply_tile(&part, layout, 4, 2); break;
+            case 5: multiply_tile(&part, layout, 5, 2); break;
+            default: multiply_tile(&part, layout, 6, 2); break;
+            }
+            part.x += height * t.ldx;
+            part.y += height * t.ldy;
+            part.ahead = 0;
+            left -= height;
+        }
+    }
+}
+
+#define DEFINE_CODES_PRODUCT(id, name, level)                                                      \
+    void fm_codes_product_##name##_vnni(const fm_panels *w, int64_t begin, int64_t end,            \
+                                        const fm_codes *x, int64_t ldx, int64_t rows, float *y,    \
+                                        int64_t ldy) {                                             \
+        tile t = {.w = (const char *)w->data + (size_t)begin * w->panel_bytes,                     \
+                  .panel_step = w->panel_bytes, .n_in = w->n_in, .x = x, .ldx = ldx, .y = y,       \
+                  .ldy = ldy};                                                                     \
+        if (rows == 1)                                                                             \
+            multiply_row(t, FM_LAYOUT_##id, end - begin);                                          \
+        else                                                                                       \
+            multiply_rows(t, FM_LAYOUT_##id, end - begin, rows);                                   \
+    }
+FM_X86_CODES_LAYOUTS(DEFINE_CODES_PRODUCT, vnni)

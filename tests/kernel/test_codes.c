@@ -1,0 +1,254 @@
+/* test_codes.c: products of integers are what codes.h says: near the product of the numbers, the same
+ * bits at every CPU level and for every number of rows, and loud about what cannot be a number. */
+#include "kernel_support.h"
+
+#include "kernel/matmul.h"
+#include "pack/pack.h"
+
+enum { GUARD = 24 };
+
+typedef struct fixture {
+    random_tensor tensor;
+    fm_weight w;
+    int64_t rows, blocks, ldx, ldy; /* ldx in blocks */
+    float *x;                       /* [rows, n_in] */
+    fm_codes *codes;
+    float *y;                       /* of the reference */
+    float *scratch;
+} fixture;
+
+static bool multiplies(int dtype) {
+    fm_layout layout = fm_layout_for(&(fm_tensor){.dtype = (fm_dtype)dtype});
+    return fm_kernels_get(FM_CPU_REF)->codes_product[layout] != NULL;
+}
+
+static void quantise(const fm_kernels *k, fixture *f) {
+    memset(f->codes, 0x55, (size_t)(f->rows * f->ldx + 1) * sizeof *f->codes);
+    for (int64_t m = 0; m < f->rows; m++)
+        k->codes_from_float(f->x + m * f->w.n_in, f->w.n_in, f->codes + m * f->ldx);
+}
+
+static fixture make(dice *d, int dtype, int64_t n_out, int64_t n_in, int64_t rows) {
+    fm_error err;
+    fixture f = {.tensor = roll_tensor(d, (fm_dtype)dtype, n_out, n_in, false), .rows = rows,
+                 .blocks = fm_codes_blocks(n_in)};
+    fm_weight_init(&f.w, "w", &f.tensor.t);
+    assert_ok(fm_weight_pack(&f.w, NULL, NULL, &err));
+    f.ldx = f.blocks + roll_below(d, 3);
+    f.ldy = n_out + roll_below(d, 20);
+    f.x = malloc((size_t)(rows * n_in + 1) * sizeof *f.x);
+    f.codes = malloc((size_t)(rows * f.ldx + 1) * sizeof *f.codes);
+    f.y = malloc((size_t)(rows * f.ldy + 1) * sizeof *f.y);
+    f.scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof *f.scratch, FM_MEM_OTHER);
+    assert_true(f.x && f.codes && f.y && f.scratch);
+    for (int64_t i = 0; i < rows * n_in; i++) /* blocks of many magnitudes, and of outliers */
+        f.x[i] = roll_float(d) * ldexpf(1, (int)(i / FM_CODES % 7) - 3) * (roll(d) % 50 ? 1 : 20);
+    quantise(fm_kernels_get(FM_CPU_REF), &f);
+    return f;
+}
+
+static void release(fixture *f) {
+    free(f->x);
+    free(f->codes);
+    free(f->y);
+    fm_free(f->scratch);
+    fm_weight_clear(&f->w);
+    free_tensor(&f->tensor);
+}
+
+static void define(fixture *f) {
+    const fm_panels *w = &f->w.panels;
+    fm_matmul_codes(fm_kernels_get(FM_CPU_REF), w, 0, fm_panel_count(w), f->codes, f->ldx, f->rows,
+                    f->y, f->ldy, f->scratch);
+}
+
+/* Rows [first, first + count) in two pieces of panels, nothing written outside. */
+static void expect_rows(const fixture *f, const fm_kernels *k, int64_t first, int64_t count) {
+    const fm_panels *w = &f->w.panels;
+    int64_t total = count * f->ldy + GUARD, panels = fm_panel_count(w), cut = panels / 3;
+    float *y = malloc((size_t)total * sizeof *y);
+    assert_non_null(y);
+    for (int64_t i = 0; i < total; i++) y[i] = fm_float_from_bits(0x7fa00000u + (uint32_t)i);
+    memset(f->scratch, 0xff, FM_MATMUL_SCRATCH * sizeof *f->scratch);
+    const fm_codes *x = f->codes + first * f->ldx;
+    fm_matmul_codes(k, w, 0, cut, x, f->ldx, count, y, f->ldy, f->scratch);
+    fm_matmul_codes(k, w, cut, panels, x, f->ldx, count, y, f->ldy, f->scratch);
+    for (int64_t i = 0; i < total; i++) {
+        int64_t m = i / f->ldy, n = i % f->ldy;
+        bool inside = m < count && n < f->w.n_out;
+        float expected = inside ? f->y[(first + m) * f->ldy + n]
+                                : fm_float_from_bits(0x7fa00000u + (uint32_t)i);
+        if (inside ? !same_float(y[i], expected) : fm_float_bits(y[i]) != fm_float_bits(expected))
+            fail_msg("%s, %s: [%lld, %lld], row %lld of %lld, column %lld is %a, not %a", k->name,
+                     fm_layout_name(w->layout), (long long)f->w.n_out, (long long)f->w.n_in,
+                     (long long)m, (long long)count, (long long)n, (double)y[i], (double)expected);
+    }
+    free(y);
+}
+
+static void every_level_and_every_number_of_rows_gives_the_same_bits(void **state) {
+    (void)state;
+    dice d = {.seed = 1};
+    static const int64_t outs[] = {1, 15, 16, 17, 33, 64, 150};
+    static const int64_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 13, 25};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        if (!multiplies(dtype)) continue;
+        int block = fm_dtype_get((fm_dtype)dtype)->block_elements;
+        for (int round = 0; round < 22; round++) {
+            int64_t n_in = block * (1 + roll_below(&d, block == 32 ? 17 : 4));
+            fixture f = make(&d, dtype, outs[round % (int)FM_COUNT(outs)], n_in,
+                             counts[round % (int)FM_COUNT(counts)]);
+            define(&f);
+            for (int level = 0; level < levels_here(); level++) {
+                const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+                quantise(k, &f);
+                expect_rows(&f, k, 0, f.rows);
+                for (int64_t m = 0; m < f.rows; m++) expect_rows(&f, k, m, 1);
+            }
+            release(&f);
+        }
+    }
+}
+
+/* The first bound of codes.h, and the second one with every |sw dot| + |mw sum| taken as three times
+ * the row's largest weight times the codes. */
+static void products_are_as_near_to_the_numbers_as_promised(void **state) {
+    (void)state;
+    dice d = {.seed = 2};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        if (!multiplies(dtype)) continue;
+        fixture f = make(&d, dtype, 40, 1280, 7);
+        float *w = malloc((size_t)f.w.n_in * sizeof *w);
+        assert_non_null(w);
+        define(&f);
+        for (int64_t n = 0; n < f.w.n_out; n++) {
+            fm_tensor_decode_row(&f.tensor.t, n, w);
+            double most = 0;
+            for (int64_t k = 0; k < f.w.n_in; k++) most = fmax(most, fabs((double)w[k]));
+            for (int64_t m = 0; m < f.rows; m++) {
+                double exact = 0, rounded = 0, of_x = 0, of_sums = 0;
+                for (int64_t k = 0; k < f.w.n_in; k++) {
+                    const fm_codes *b = f.codes + m * f.ldx + k / FM_CODES;
+                    double scale = (double)b->scale, x = (double)f.x[m * f.w.n_in + k];
+                    int code = b->code[fm_codes_place((int)(k % FM_CODES))];
+                    exact += x * (double)w[k];
+                    rounded += scale * code * (double)w[k];
+                    of_x += scale / 2 * (1 + 0x1p-15) * fabs((double)w[k]);
+                    of_sums += scale * abs(code) * 3 * most;
+                }
+                double groups = (double)f.w.n_in / 16, y = (double)f.y[m * f.ldy + n];
+                of_sums *= 0x1p-24 * (2 * groups + 2 * (double)f.blocks);
+                if (!(fabs(y - rounded) <= of_sums && fabs(y - exact) <= of_x + of_sums))
+                    fail_msg("%s: y[%lld][%lld] is %g; of codes %g +- %g, of numbers %g +- %g",
+                             fm_dtype_get((fm_dtype)dtype)->name, (long long)m, (long long)n, y,
+                             rounded, of_sums, exact, of_x + of_sums);
+            }
+        }
+        free(w);
+        release(&f);
+    }
+}
+
+/* Sums that would not fit 16 bits if a kernel added too many of them: all codes of the weight have
+ * the same bits, all activations are the largest there are, of either sign. */
+static void the_largest_codes_do_not_overflow(void **state) {
+    (void)state;
+    dice d = {.seed = 3};
+    static const uint8_t bytes[] = {0x00, 0xff, 0x77, 0x88, 0x80, 0x7f};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        if (!multiplies(dtype)) continue;
+        const fm_dtype_info *info = fm_dtype_get((fm_dtype)dtype);
+        for (size_t pattern = 0; pattern < 2 * FM_COUNT(bytes); pattern++) {
+            fixture f = make(&d, dtype, 16, 512, 6);
+            uint8_t *data = f.tensor.data;
+            float x[256];
+            /* Only bytes whose change leaves the block finite: the codes, not the scales. */
+            for (int i = 0; i < info->block_bytes; i++) {
+                uint8_t old = data[i];
+                data[i] = bytes[pattern / 2];
+                info->decode(data, x, info->block_elements);
+                for (int k = 0; k < info->block_elements; k++)
+                    if (!isfinite(x[k])) data[i] = old;
+            }
+            for (int64_t b = 1; b < 16 * 512 / info->block_elements; b++)
+                memcpy(data + b * info->block_bytes, data, (size_t)info->block_bytes);
+            fm_error err;
+            fm_weight_clear(&f.w);
+            fm_weight_init(&f.w, "w", &f.tensor.t);
+            assert_ok(fm_weight_pack(&f.w, NULL, NULL, &err));
+            for (int64_t i = 0; i < f.rows * 512; i++) f.x[i] = pattern % 2 ? -3.0f : 3.0f;
+            quantise(fm_kernels_get(FM_CPU_REF), &f);
+            define(&f);
+            for (int level = 0; level < levels_here(); level++)
+                expect_rows(&f, fm_kernels_get((fm_cpu_level)level), 0, f.rows);
+            release(&f);
+        }
+    }
+}
+
+/* In the row that holds it every result is NaN; the rows beside it know nothing of it. */
+static void what_is_no_number_stays_none(void **state) {
+    (void)state;
+    static const float strange[] = {NAN, INFINITY, -INFINITY, 0x1.8p127f};
+    dice d = {.seed = 4};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        if (!multiplies(dtype)) continue;
+        for (size_t s = 0; s < FM_COUNT(strange); s++) {
+            fixture f = make(&d, dtype, 20, 768, 3);
+            f.x[768 + roll_below(&d, 768)] = strange[s];
+            for (int level = 0; level < levels_here(); level++) {
+                const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+                quantise(k, &f);
+                fm_matmul_codes(k, &f.w.panels, 0, 2, f.codes, f.ldx, 3, f.y, f.ldy, f.scratch);
+                for (int64_t m = 0; m < 3; m++)
+                    for (int64_t n = 0; n < 20; n++)
+                        assert_true(m == 1 ? isnan(f.y[m * f.ldy + n]) : isfinite(f.y[m * f.ldy + n]));
+            }
+            release(&f);
+        }
+    }
+}
+
+static void codes_keep_their_order_and_their_sums(void **state) {
+    (void)state;
+    dice d = {.seed = 5};
+    for (int64_t n = 0; n < 400; n += 1 + n / 20) {
+        float x[400];
+        int8_t code[512] = {0};
+        float scale[4];
+        fm_codes codes[4];
+        roll_floats(&d, x, 400);
+        float padded[512] = {0};
+        memcpy(padded, x, (size_t)n * sizeof *x);
+        fm_kernels_get(FM_CPU_REF)->int8_from_float(padded, 512, FM_CODES, code, scale);
+        for (int level = 0; level < levels_here(); level++) {
+            memset(codes, 0x55, sizeof codes);
+            fm_kernels_get((fm_cpu_level)level)->codes_from_float(x, n, codes);
+            for (int64_t b = 0; b < fm_codes_blocks(n); b++) {
+                int32_t sums[8] = {0};
+                assert_int_equal(fm_float_bits(codes[b].scale), fm_float_bits(scale[b]));
+                for (int i = 0; i < FM_CODES; i++) {
+                    assert_int_equal(codes[b].code[fm_codes_place(i)], code[b * FM_CODES + i]);
+                    sums[i / 16] += code[b * FM_CODES + i];
+                }
+                for (int i = 0; i < 8; i++) assert_int_equal(codes[b].minus16[i], -sums[i]);
+                for (int i = 0; i < 4; i++) {
+                    int sum = sums[2 * i] + sums[2 * i + 1];
+                    assert_int_equal(codes[b].minus32[i], -sum);
+                    assert_int_equal(fm_float_bits(codes[b].sum32[i]), fm_float_bits((float)sum));
+                }
+            }
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_and_every_number_of_rows_gives_the_same_bits),
+        cmocka_unit_test(products_are_as_near_to_the_numbers_as_promised),
+        cmocka_unit_test(the_largest_codes_do_not_overflow),
+        cmocka_unit_test(what_is_no_number_stays_none),
+        cmocka_unit_test(codes_keep_their_order_and_their_sums),
+    };
+    return cmocka_run_group_tests_name("codes", tests, NULL, NULL);
+}
