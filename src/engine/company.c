@@ -53,8 +53,10 @@ static int64_t gather(fm_engine *e) {
 static void lead(fm_engine *e) {
     fm_error err;
     fm_step_report report = {0};
-    e->running = true;
+    e->gathering = true; /* meanwhile the others may run what they need before they come: drafts */
     wait_for_others(e);
+    fm_engine_enter(e);
+    e->gathering = false;
     int64_t n = gather(e);
     fm_status status = fm_engine_run_step(e, e->gathered, n, true, &report, &err);
     for (int64_t i = 0; i < n; i++) {
@@ -74,7 +76,7 @@ static fm_status step_together(fm_sequence *s, fm_error *err) {
     pthread_mutex_lock(&e->lock);
     join(e, s);
     while (!s->took_part) {
-        if (e->running)
+        if (e->running || e->gathering)
             pthread_cond_wait(&e->free, &e->lock);
         else
             lead(e);

@@ -48,6 +48,7 @@ struct fm_engine {
     fm_sequence **gathered;     /* those of the step being run: room for all that live */
     int64_t living, gathered_capacity;
     int64_t expected;           /* how many of the last step have not come back yet */
+    bool gathering;             /* somebody waits for them, to lead the next step */
 };
 
 struct fm_sequence {
