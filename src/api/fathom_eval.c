@@ -72,6 +72,8 @@ static fm_status take_options(job *j, fm_error *err) {
         o->max_tokens < 0)
         return fm_fail(err, FM_ERR_ARGUMENT, "samples go to %d, replies side by side to %d",
                        MOST_SAMPLES - 1, MOST_PARALLEL);
+    if (o->sampling.n_bias > 0)
+        return fm_fail(err, FM_ERR_UNSUPPORTED, "an evaluation takes no biases: results are not kept with them");
     if (!m->tokenizer)
         return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has no tokenizer: put its tokenizer.json beside the "
                        "weights", m->path);
@@ -83,6 +85,9 @@ static fm_status take_options(job *j, fm_error *err) {
         .max_tokens = o->max_tokens, .thinking_budget = o->thinking_budget < 0 ? -1 : o->thinking_budget,
         .context = m->options.context, .temperature = tidy(o->sampling.temperature),
         .top_p = tidy(o->sampling.top_p), .min_p = tidy(o->sampling.min_p),
+        .repetition_penalty = o->sampling.repetition_penalty == 0 ? 1 : tidy(o->sampling.repetition_penalty),
+        .presence_penalty = tidy(o->sampling.presence_penalty),
+        .frequency_penalty = tidy(o->sampling.frequency_penalty),
         .top_k = o->sampling.top_k, .seed = o->sampling.seed, .raw = o->raw};
     return take_style(j, err);
 }

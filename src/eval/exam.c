@@ -167,7 +167,10 @@ static fm_status run(exam *e, fm_engine *engine, const fm_tokenizer *tokenizer, 
     for (size_t i = 0; i < n; i++)
         if (!e->questions[i].done) e->open[e->n_open++] = (int64_t)i;
     fm_ask_options ask = {.sampling = {.temperature = (float)s->temperature, .top_p = (float)s->top_p,
-                                       .min_p = (float)s->min_p, .top_k = (int)s->top_k, .seed = s->seed},
+                                       .min_p = (float)s->min_p, .top_k = (int)s->top_k, .seed = s->seed,
+                                       .repetition_penalty = (float)s->repetition_penalty,
+                                       .presence_penalty = (float)s->presence_penalty,
+                                       .frequency_penalty = (float)s->frequency_penalty},
                           .max_tokens = s->max_tokens, .thinking_budget = s->thinking_budget,
                           .slots = e->options->parallel, .next = next, .done = done,
                           .progress = progress, .context = e};

@@ -39,6 +39,9 @@ void fm_outcome_put_setup(fm_buffer *out, const fm_outcome_setup *s) {
     fm_json_put_real(&w, "top_p", s->top_p);
     fm_json_put_integer(&w, "top_k", s->top_k);
     fm_json_put_real(&w, "min_p", s->min_p);
+    fm_json_put_real(&w, "repetition_penalty", s->repetition_penalty);
+    fm_json_put_real(&w, "presence_penalty", s->presence_penalty);
+    fm_json_put_real(&w, "frequency_penalty", s->frequency_penalty);
     put_hash(&w, "seed", s->seed);
     fm_json_put_bool(&w, "raw", s->raw);
     fm_json_put_bool(&w, "thinking", s->thinking);

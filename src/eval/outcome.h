@@ -19,6 +19,7 @@ typedef struct fm_outcome_setup {
     uint64_t fingerprint;     /* of the weights: logits of a fixed prompt */
     int64_t samples, max_tokens, thinking_budget, context;
     double temperature, top_p, min_p;
+    double repetition_penalty, presence_penalty, frequency_penalty;
     int64_t top_k;
     uint64_t seed;
     bool raw, thinking;

@@ -77,6 +77,18 @@ class Eval(unittest.TestCase):
         for words in ('accuracy', 'pass@1', 'majority of 3', '6 of them from ' + self.out):
             self.assertIn(words, shown.out)
 
+    def test_penalties_count_and_results_with_others_are_not_joined(self):
+        questions = self.questions()
+        said = []
+        for n, options in enumerate(([], ['--repetition-penalty', '1.5'], ['--presence-penalty', '4'],
+                                     ['--frequency-penalty', '3'])):
+            self.out = self.path('results-%d.jsonl' % n)
+            self.ask(questions, '--out', self.out, *options)
+            said.append(self.results()[1])
+        self.assertNotIn(said[0], said[1:])
+        self.refused(tap.golden('tiny-v3'), *QUICK, questions, '--out', self.out, '--frequency-penalty', '2',
+                     says='frequency_penalty 3 and this run has 2')
+
     def test_replies_depend_on_seed_and_question_and_not_on_threads_or_neighbours(self):
         def texts(*options):
             if os.path.exists(self.out):
