@@ -65,6 +65,26 @@ class Examples(unittest.TestCase):
             self.assertEqual(included[0], '<fathom/fathom.h>')
             self.assertFalse([i for i in included if '"' in i])
 
+    def test_the_code_in_the_documentation_compiles(self):
+        with open(os.path.join(tap.SOURCE, 'docs', 'library.md')) as f:
+            blocks = re.findall(r'```c\n(.*?)```', f.read(), re.S)
+        self.assertGreater(len(blocks), 3)
+        path = os.path.join(self.root, 'documented.c')
+        with open(path, 'w') as f:
+            f.write('#include <fathom/fathom.h>\n#include <stdio.h>\n'
+                    'bool on_text(void *context, const char *text, size_t size, bool thinking);\n')
+            for number, block in enumerate(blocks):
+                f.write('void block_%d(const char *path, fathom_model *model, fathom_session *session,\n'
+                        'fathom_session **sessions, size_t n_sessions, const int32_t *ids, size_t n,\n'
+                        'fathom_status status, fathom_generation result, fathom_error err);\n' % number)
+                f.write('void block_%d(const char *path, fathom_model *model, fathom_session *session,\n'
+                        'fathom_session **sessions, size_t n_sessions, const int32_t *ids, size_t n,\n'
+                        'fathom_status status, fathom_generation result, fathom_error err) {\n%s}\n'
+                        % (number, block))
+        ran = tap.run(*CC, '-fsyntax-only', '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter',
+                      '-Wno-unused-but-set-parameter', path, *self.flags('--cflags'))
+        self.assertEqual(ran.code, 0, ran)
+
     def test_answer_says_what_run_says(self):
         model = tap.golden('tiny-llama')
         said = self.run_both('answer', model, 'Hello')

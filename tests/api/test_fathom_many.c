@@ -249,6 +249,56 @@ static void a_caller_can_stop_one_of_many(void **state) {
     fathom_model_close(model);
 }
 
+/* A callback that computes on its own account: with another session, in the midst of a reply. */
+typedef struct busy {
+    said said; /* first: note_text and note_token write there */
+    fathom_session *other;
+    said aside;
+} busy;
+
+static bool note_and_generate(void *context, const fathom_token *t) {
+    busy *b = context;
+    if (b->said.n % 5 == 0) {
+        fathom_generate_options o = options_into(&b->aside, 1, 6);
+        if (fathom_generate(b->other, prompts[1], 40, &o, &b->aside.g, NULL) != FATHOM_OK) abort();
+    }
+    return note_token(&b->said, t);
+}
+
+static void a_callback_may_use_other_sessions(void **state) {
+    (void)state;
+    fathom_model_options options = fathom_model_defaults();
+    options.context = API_CONTEXT;
+    options.sessions = 3;
+    fathom_model *model = open_golden("tiny-v3", &options);
+    static said plain, aside;
+    static busy b;
+    fathom_error err;
+    fathom_generate_options o = options_into(&plain, 1, 30);
+    o.guesses = 4;
+    say_anew(model, prompts[0], 50, &o);
+    o = options_into(&aside, 1, 6);
+    say_anew(model, prompts[1], 40, &o);
+    for (int together = 0; together < 2; together++) {
+        b.other = session_of(model);
+        fathom_request r = {.session = session_of(model), .prompt = prompts[0], .n = 50,
+                            .options = options_into(&b.said, 1, 30)};
+        r.options.guesses = 4;
+        r.options.on_token = note_and_generate;
+        if (together) {
+            assert_fathom(fathom_generate_many(&r, 1, &err));
+        } else {
+            assert_fathom(fathom_generate(r.session, prompts[0], 50, &r.options, &r.result, &err));
+        }
+        b.said.g = r.result;
+        assert_true(same_said(&plain, &b.said));
+        assert_true(same_said(&aside, &b.aside));
+        fathom_session_free(b.other);
+        fathom_session_free(r.session);
+    }
+    fathom_model_close(model);
+}
+
 static int set_up(void **state) {
     (void)state;
     for (int i = 0; i < MANY; i++) make_prompt(prompts[i], LONGEST, (uint64_t)(i % 3)); /* some begin alike */
@@ -263,6 +313,7 @@ int main(void) {
         cmocka_unit_test(when_the_cache_is_full_some_fail_and_the_others_are_right),
         cmocka_unit_test(no_requests_and_requests_of_two_models_are_told_apart),
         cmocka_unit_test(a_caller_can_stop_one_of_many),
+        cmocka_unit_test(a_callback_may_use_other_sessions),
     };
     return cmocka_run_group_tests_name("many replies through the library", tests, set_up, NULL);
 }
