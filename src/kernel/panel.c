@@ -21,11 +21,14 @@ static const layout_info layouts[FM_LAYOUTS] = {
     [FM_LAYOUT_Q4_1] = {"q4_1", 32, sizeof(fm_panel_q4_1), 0},
     [FM_LAYOUT_Q5_0] = {"q5_0", 32, sizeof(fm_panel_q5_0), 0},
     [FM_LAYOUT_Q5_1] = {"q5_1", 32, sizeof(fm_panel_q5_1), 0},
+    [FM_LAYOUT_Q2_K] = {"q2_k", 256, sizeof(fm_panel_q2_k), 0},
+    [FM_LAYOUT_Q3_K] = {"q3_k", 256, sizeof(fm_panel_q3_k), 0},
     [FM_LAYOUT_Q4_K] = {"q4_k", 256, sizeof(fm_panel_q4_k), 0},
     [FM_LAYOUT_Q5_K] = {"q5_k", 256, sizeof(fm_panel_q5_k), 0},
     [FM_LAYOUT_Q6_K] = {"q6_k", 256, sizeof(fm_panel_q6_k), 0},
     [FM_LAYOUT_IQ4_NL] = {"iq4_nl", 32, sizeof(fm_panel_iq4_nl), 0},
     [FM_LAYOUT_IQ4_XS] = {"iq4_xs", 256, sizeof(fm_panel_iq4_xs), 0},
+    [FM_LAYOUT_MXFP4] = {"mxfp4", 32, sizeof(fm_panel_mxfp4), 0},
     [FM_LAYOUT_F8] = {"f8", 128, sizeof(fm_panel_f8), sizeof(fm_panel_f8_header)},
 };
 
@@ -41,11 +44,14 @@ fm_layout fm_layout_for(const fm_tensor *t) {
     case FM_DTYPE_Q4_1: return FM_LAYOUT_Q4_1;
     case FM_DTYPE_Q5_0: return FM_LAYOUT_Q5_0;
     case FM_DTYPE_Q5_1: return FM_LAYOUT_Q5_1;
+    case FM_DTYPE_Q2_K: return FM_LAYOUT_Q2_K;
+    case FM_DTYPE_Q3_K: return FM_LAYOUT_Q3_K;
     case FM_DTYPE_Q4_K: return FM_LAYOUT_Q4_K;
     case FM_DTYPE_Q5_K: return FM_LAYOUT_Q5_K;
     case FM_DTYPE_Q6_K: return FM_LAYOUT_Q6_K;
     case FM_DTYPE_IQ4_NL: return FM_LAYOUT_IQ4_NL;
     case FM_DTYPE_IQ4_XS: return FM_LAYOUT_IQ4_XS;
+    case FM_DTYPE_MXFP4: return FM_LAYOUT_MXFP4;
     case FM_DTYPE_F8_E4M3: /* one scale per row and block: theirs must not change inside */
         return !t->scales || t->scale_block[1] % 128 == 0 ? FM_LAYOUT_F8 : FM_LAYOUT_ROWS;
     default: return FM_LAYOUT_ROWS;

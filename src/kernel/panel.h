@@ -30,11 +30,14 @@ typedef enum fm_layout {
     FM_LAYOUT_Q4_1,
     FM_LAYOUT_Q5_0,
     FM_LAYOUT_Q5_1,
+    FM_LAYOUT_Q2_K,
+    FM_LAYOUT_Q3_K,
     FM_LAYOUT_Q4_K,
     FM_LAYOUT_Q5_K,
     FM_LAYOUT_Q6_K,
     FM_LAYOUT_IQ4_NL,
     FM_LAYOUT_IQ4_XS,
+    FM_LAYOUT_MXFP4,
     FM_LAYOUT_F8, /* E4M3 with block scales */
     FM_LAYOUTS
 } fm_layout;

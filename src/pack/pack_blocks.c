@@ -164,7 +164,85 @@ void fm_pack_iq4_nl(const fm_panel_source *s, void *panel) {
         }
 }
 
+typedef struct FILE_BLOCK file_mxfp4 {
+    uint8_t e;
+    uint8_t q[16]; /* as in Q4_0 */
+} file_mxfp4;
+
+void fm_pack_mxfp4(const fm_panel_source *s, void *panel) {
+    static const file_mxfp4 blank = {0};
+    fm_panel_mxfp4 *b = panel;
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_mxfp4 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->e[r] = f->e;
+            pack_nibbles_32(f->q, 0, b->q, r);
+        }
+}
+
 /* ---- blocks of 256 ----------------------------------------------------------------------------- */
+
+static inline void pack_k_scales(const uint8_t bytes[12], fm_lanes32 *out, int r) {
+    for (int i = 0; i < 3; i++) memcpy(&out[i][r], bytes + 4 * i, 4);
+}
+
+/* The bits `shift` and up of every byte: two of 16 bytes, or one of 32. */
+static inline uint32_t gather_twos(const uint8_t bytes[16], int shift) {
+    return gather_pairs(field(load64(bytes), shift, 3), 2) |
+           gather_pairs(field(load64(bytes + 8), shift, 3), 2) << 4;
+}
+
+static inline uint32_t gather_ones(const uint8_t bytes[32], int shift) {
+    uint32_t ones = 0;
+    for (int j = 0; j < 4; j++)
+        ones |= gather_pairs(field(load64(bytes + 8 * j), shift, 1), 1) << (2 * j);
+    return ones;
+}
+
+typedef struct FILE_BLOCK file_q2_k {
+    uint8_t scales[16];
+    uint8_t q[2][32]; /* of half h: bits 2i, 2i + 1 of byte j belong to element 32 i + j */
+    uint16_t d, dmin;
+} file_q2_k;
+
+void fm_pack_q2_k(const fm_panel_source *s, void *panel) {
+    static const file_q2_k blank = {0};
+    fm_panel_q2_k *b = panel;
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_q2_k *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            b->dmin[r] = f->dmin;
+            for (int g = 0; g < 16; g++) {
+                b->group[g].scale[r] = f->scales[g];
+                b->group[g].q[r] = gather_twos(f->q[g / 8] + 16 * (g % 2), g % 8 / 2 * 2);
+            }
+        }
+}
+
+typedef struct FILE_BLOCK file_q3_k {
+    uint8_t high[32]; /* bit g of byte j: element j of group g */
+    uint8_t q[2][32]; /* as in Q2_K */
+    uint8_t scales[12];
+    uint16_t d;
+} file_q3_k;
+
+void fm_pack_q3_k(const fm_panel_source *s, void *panel) {
+    static const file_q3_k blank = {0};
+    fm_panel_q3_k *b = panel;
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_q3_k *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->d[r] = f->d;
+            pack_k_scales(f->scales, b->scales, r);
+            for (int g = 0; g < 8; g++) {
+                const uint8_t *q = f->q[g / 4];
+                b->group[g].low[0][r] = gather_twos(q, g % 4 * 2);
+                b->group[g].low[1][r] = gather_twos(q + 16, g % 4 * 2);
+                b->group[g].high[r] = gather_ones(f->high, g);
+            }
+        }
+}
 
 typedef struct FILE_BLOCK file_q4_k {
     uint16_t d, dmin;
@@ -178,10 +256,6 @@ typedef struct FILE_BLOCK file_q5_k {
     uint8_t high[32]; /* bit g of byte j: element j of group g */
     uint8_t q[4][32];
 } file_q5_k;
-
-static inline void pack_k_scales(const uint8_t bytes[12], fm_lanes32 *out, int r) {
-    for (int i = 0; i < 3; i++) memcpy(&out[i][r], bytes + 4 * i, 4);
-}
 
 /* 32 bytes of nibbles: one group from the low ones, one from the high ones. */
 static inline void pack_k_nibbles(const uint8_t q[32], fm_lanes32 *low, fm_lanes32 *high, int r) {
@@ -210,12 +284,9 @@ static inline void pack_q5_k_row(const file_q5_k *f, fm_panel_q5_k *b, int r) {
     b->dmin[r] = f->dmin;
     pack_k_scales(f->scales, b->scales, r);
     for (int g = 0; g < 8; g++) {
-        uint32_t ones = 0;
-        for (int j = 0; j < 4; j++) {
+        for (int j = 0; j < 4; j++)
             b->group[g].low[j][r] = gather_nibbles(load64(f->q[g / 2] + 8 * j), g % 2 * 4);
-            ones |= gather_pairs(field(load64(f->high + 8 * j), g, 1), 1) << (2 * j);
-        }
-        b->group[g].high[r] = ones;
+        b->group[g].high[r] = gather_ones(f->high, g);
     }
 }
 
@@ -229,7 +300,7 @@ void fm_pack_q5_k(const fm_panel_source *s, void *panel) {
 
 typedef struct FILE_BLOCK file_q6_k {
     uint8_t low[2][64];  /* of half h: element j in the low nibble of byte j, j + 64 in the high one */
-    uint8_t high[2][32]; /* of half h: bits 2i, 2i + 1 of byte j belong to element 32 i + j */
+    uint8_t high[2][32]; /* as in Q2_K */
     int8_t scales[16];
     uint16_t d;
 } file_q6_k;
@@ -239,12 +310,9 @@ static inline void pack_q6_k_row(const file_q6_k *f, fm_panel_q6_k *b, int r) {
     b->d[r] = f->d;
     for (int g = 0; g < 16; g++) {
         const uint8_t *low = f->low[g / 8] + 16 * (g % 4), *high = f->high[g / 8] + 16 * (g % 2);
-        uint32_t twos = 0;
-        for (int j = 0; j < 2; j++) {
+        for (int j = 0; j < 2; j++)
             b->group[g].low[j][r] = gather_nibbles(load64(low + 8 * j), g % 8 / 4 * 4);
-            twos |= gather_pairs(field(load64(high + 8 * j), g % 8 / 2 * 2, 3), 2) << (4 * j);
-        }
-        b->group[g].high[r] = twos;
+        b->group[g].high[r] = gather_twos(high, g % 8 / 2 * 2);
         b->group[g].scale[r] = f->scales[g];
     }
 }

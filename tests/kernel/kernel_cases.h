@@ -335,6 +335,8 @@ static inline double bytes_weight(const case_data *c) {
     UNPACK("unpack q5_0", Q5_0) UNPACK("unpack q5_1", Q5_1) UNPACK("unpack iq4_nl", IQ4_NL)        \
     UNPACK("unpack iq4_xs", IQ4_XS) ROW("row q5_0", Q5_0) ROW("row q5_1", Q5_1)                    \
     ROW("row iq4_nl", IQ4_NL) ROW("row iq4_xs", IQ4_XS)                                            \
+    UNPACK("unpack q2_k", Q2_K) UNPACK("unpack q3_k", Q3_K) UNPACK("unpack mxfp4", MXFP4)          \
+    ROW("row q2_k", Q2_K) ROW("row q3_k", Q3_K) ROW("row mxfp4", MXFP4)                            \
     UNPACK("unpack q4_k", Q4_K) UNPACK("unpack q5_k", Q5_K) UNPACK("unpack q6_k", Q6_K)            \
     UNPACK("unpack f8", F8_E4M3) ROW("row f32", F32) ROW("row f16", F16) ROW("row bf16", BF16)     \
     ROW("row q8_0", Q8_0) ROW("row q4_0", Q4_0) ROW("row q4_1", Q4_1) ROW("row q4_k", Q4_K)        \
@@ -394,5 +396,5 @@ static const kernel_case kernel_cases[] = {
     CASE_AS_IS("rows f32", F32) CASE_AS_IS("rows f16", F16) CASE_AS_IS("rows bf16", BF16)
     CASE_AS_IS("rows q8_0", Q8_0) CASE_AS_IS("rows q4_0", Q4_0) CASE_AS_IS("rows q4_k", Q4_K)
     CASE_AS_IS("rows q6_k", Q6_K) CASE_AS_IS("rows f8", F8_E4M3) CASE_AS_IS("rows iq4_xs", IQ4_XS)
-    CASE_AS_IS("rows q2_k", Q2_K)
+    CASE_AS_IS("rows q2_k", Q2_K) CASE_AS_IS("rows iq2_xs", IQ2_XS)
 };

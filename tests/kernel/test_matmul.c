@@ -119,7 +119,7 @@ static void long_products_cross_many_tiles(void **state) {
     dice d = {.seed = 3};
     static const fm_dtype dtypes[] = {FM_DTYPE_BF16, FM_DTYPE_Q4_K, FM_DTYPE_Q6_K, FM_DTYPE_Q8_0,
                                       FM_DTYPE_F8_E4M3, FM_DTYPE_IQ4_XS, FM_DTYPE_Q5_0,
-                                      FM_DTYPE_Q2_K};
+                                      FM_DTYPE_Q3_K, FM_DTYPE_MXFP4, FM_DTYPE_IQ2_XS};
     for (size_t i = 0; i < FM_COUNT(dtypes); i++) {
         random_tensor r = roll_tensor(&d, dtypes[i], 80, 1280, dtypes[i] == FM_DTYPE_F8_E4M3);
         check_weight(&d, &r.t, 50);
@@ -157,6 +157,27 @@ static void special_values_follow_the_same_chain(void **state) {
     check_weight(&d, &t, 1);
 }
 
+/* Scales that are infinite, NaN or subnormal, whatever a file may hold: one block to a row, so that
+ * few rows drown in NaN. */
+static void any_bytes_multiply_as_they_decode(void **state) {
+    (void)state;
+    dice d = {.seed = 6};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        const fm_dtype_info *info = fm_dtype_get((fm_dtype)dtype);
+        random_tensor r = roll_tensor(&d, (fm_dtype)dtype, 160, info->block_elements, false);
+        uint8_t *bytes = r.data;
+        for (size_t i = 0; i < fm_tensor_bytes(&r.t); i++) bytes[i] = (uint8_t)roll(&d);
+        check_weight(&d, &r.t, 2);
+        free_tensor(&r);
+    }
+    uint8_t blocks[256][17]; /* every scale of MXFP4, the two subnormal ones among them */
+    for (int e = 0; e < 256; e++)
+        for (int i = 0; i < 17; i++) blocks[e][i] = (uint8_t)(i ? e * 16 + i * 31 : e);
+    fm_tensor t = {.dtype = FM_DTYPE_MXFP4, .n_dims = 2, .shape = {256, 32, 1, 1}, .data = blocks,
+                   .row_bytes = 17};
+    check_weight(&d, &t, 3);
+}
+
 static void slices_of_scaled_fp8_keep_their_scales(void **state) {
     (void)state;
     dice d = {.seed = 5};
@@ -176,6 +197,7 @@ int main(void) {
         cmocka_unit_test(zero_rows_touch_nothing),
         cmocka_unit_test(long_products_cross_many_tiles),
         cmocka_unit_test(special_values_follow_the_same_chain),
+        cmocka_unit_test(any_bytes_multiply_as_they_decode),
         cmocka_unit_test(slices_of_scaled_fp8_keep_their_scales),
     };
     return cmocka_run_group_tests_name("matmul", tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void other_dtypes_stay_rows(void **state) {
     (void)state;
     dice d = {.seed = 2};
     fm_error err;
-    random_tensor r = roll_tensor(&d, FM_DTYPE_Q2_K, 20, 256, false);
+    random_tensor r = roll_tensor(&d, FM_DTYPE_IQ2_XS, 20, 256, false);
     fm_weight w;
     fm_weight_init(&w, "w", &r.t);
     assert_int_equal(fm_weight_packed_bytes(&w), 0);

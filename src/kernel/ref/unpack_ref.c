@@ -5,6 +5,7 @@
 #include "tensor/fp8.h"
 #include "tensor/half.h"
 #include "tensor/quant/iq_tables.h"
+#include "tensor/quant/mxfp4.h"
 
 #include <string.h>
 
@@ -126,7 +127,42 @@ void fm_unpack_iq4_nl_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t
         }
 }
 
+void fm_unpack_mxfp4_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_mxfp4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    for (int64_t k = 0; k < nk; k++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int value = fm_mxfp4_doubled[nibble(b[k / 32].q[k % 32 / 8][r], k % 8)];
+            tile[k * FM_PANEL + r] = fm_mxfp4_half_scale(b[k / 32].e[r]) * (float)value;
+        }
+}
+
 /* ---- blocks of 256 ----------------------------------------------------------------------------- */
+
+void fm_unpack_q2_k_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q2_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i), byte = b->group[k / 16].scale[r];
+            float scale = fm_half_to_float(b->d[r]) * (float)(byte & 15);
+            float minimum = fm_half_to_float(b->dmin[r]) * (float)(byte >> 4);
+            uint32_t code = b->group[k / 16].q[r] >> fm_q2_shift(k % 16) & 3;
+            tile[i * FM_PANEL + r] = scale * (float)code - minimum;
+        }
+}
+
+void fm_unpack_q3_k_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q3_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            const fm_panel_3_bits *group = &b->group[k / 32];
+            uint32_t words[3] = {b->scales[0][r], b->scales[1][r], b->scales[2][r]};
+            uint32_t low[2] = {group->low[0][r], group->low[1][r]};
+            float scale = fm_half_to_float(b->d[r]) * (float)fm_q3_scale(words, k / 16);
+            tile[i * FM_PANEL + r] =
+                scale * (float)(fm_q3_code(low, group->high[r], k % 32) - 4);
+        }
+}
 
 /* Scale and minimum of group g (of 32) and lane r. */
 typedef struct affine {

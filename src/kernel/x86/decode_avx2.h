@@ -6,6 +6,7 @@
 #include "kernel/layout.h"
 #include "kernel/x86/avx2.h"
 #include "tensor/quant/iq_tables.h"
+#include "tensor/quant/mxfp4.h"
 
 static FM_INLINE __m256 halves8(const uint16_t *h, int half) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h + 8 * half)));
@@ -108,6 +109,78 @@ static FM_INLINE __m256 iq4_xs_scale(const fm_panel_iq4_xs *b, int g, int half) 
                                    _mm256_and_si256(four, _mm256_set1_epi32(15)));
     code = _mm256_sub_epi32(code, _mm256_set1_epi32(32));
     return _mm256_mul_ps(scale_8(b->d, half), _mm256_cvtepi32_ps(code));
+}
+
+/* ---- MXFP4: its scale has no room for a 2^-24 ---------------------------------------------------- */
+
+static FM_INLINE __m256i mxfp4_values(void) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)fm_mxfp4_doubled));
+}
+
+/* As fm_mxfp4_half_scale. */
+static FM_INLINE __m256 mxfp4_scale(const uint8_t *e, int half) {
+    __m256i code = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(e + 8 * half)));
+    __m256i bits = _mm256_slli_epi32(_mm256_sub_epi32(code, _mm256_set1_epi32(1)), 23);
+    __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), code);
+    __m256i is_subnormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), code);
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(bits, subnormal, is_subnormal));
+}
+
+static FM_INLINE __m256 signed_byte_itself(__m256i words, int i) {
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(byte_to_top(words, i), 24));
+}
+
+/* ---- Q2_K and Q3_K ------------------------------------------------------------------------------ */
+
+static FM_INLINE __m256i scales_2(const fm_panel_q2_k *b, int g, int half) {
+    return _mm256_cvtepu8_epi32(
+        _mm_loadl_epi64((const __m128i *)(b->group[g].scale + 8 * half)));
+}
+
+static FM_INLINE __m256 scale_2(const fm_panel_q2_k *b, int g, int half) {
+    __m256i code = _mm256_and_si256(scales_2(b, g, half), _mm256_set1_epi32(15));
+    return _mm256_mul_ps(halves8(b->d, half), _mm256_cvtepi32_ps(code));
+}
+
+static FM_INLINE __m256 minimum_2(const fm_panel_q2_k *b, int g, int half) {
+    __m256i code = _mm256_srli_epi32(scales_2(b, g, half), 4);
+    return _mm256_mul_ps(halves8(b->dmin, half), _mm256_cvtepi32_ps(code));
+}
+
+/* Code i of a word of 16. */
+static FM_INLINE __m256 code_2(__m256i words, int i) {
+    return _mm256_cvtepi32_ps(
+        _mm256_and_si256(_mm256_srli_epi32(words, fm_q2_shift(i)), _mm256_set1_epi32(3)));
+}
+
+/* As fm_q3_scale, times d and the 2^-24 of signed bytes. */
+static FM_INLINE __m256 scale_3(const fm_panel_q3_k *b, int g, int half) {
+    __m256i four = _mm256_srl_epi32(words8(b->scales[g % 8 / 4], half),
+                                    _mm_cvtsi32_si128(g % 4 * 8 + g / 8 * 4));
+    __m256i two = _mm256_srl_epi32(words8(b->scales[2], half),
+                                   _mm_cvtsi32_si128(g % 4 * 8 + g / 4 * 2));
+    two = _mm256_and_si256(_mm256_slli_epi32(two, 4), _mm256_set1_epi32(48));
+    __m256i code = _mm256_or_si256(_mm256_and_si256(four, _mm256_set1_epi32(15)), two);
+    code = _mm256_sub_epi32(code, _mm256_set1_epi32(32));
+    return _mm256_mul_ps(scale_8(b->d, half), _mm256_cvtepi32_ps(code));
+}
+
+/* Signed bytes: twos below, high bits above them, less four. */
+static FM_INLINE __m256i join_3(__m256i twos, __m256i high) {
+    return _mm256_sub_epi8(
+        _mm256_or_si256(_mm256_and_si256(twos, _mm256_set1_epi32(0x03030303)),
+                        _mm256_and_si256(high, _mm256_set1_epi32(0x04040404))),
+        _mm256_set1_epi8(4));
+}
+
+/* The even and the odd four of a word of twos, whose high bits are bits 0 and 1 of the bytes of
+ * `high`. */
+static FM_INLINE __m256i even_3(__m256i word, __m256i high) {
+    return join_3(word, _mm256_slli_epi32(high, 2));
+}
+
+static FM_INLINE __m256i odd_3(__m256i word, __m256i high) {
+    return join_3(_mm256_srli_epi32(word, 2), _mm256_slli_epi32(high, 1));
 }
 
 /* ---- Q6_K: signed bytes of 4 (code - 32), times 2^24; the scale carries 2^-26 ------------------- */

@@ -8,6 +8,7 @@
 #include "kernel/layout.h"
 #include "kernel/x86/avx512.h"
 #include "tensor/quant/iq_tables.h"
+#include "tensor/quant/mxfp4.h"
 
 static FM_INLINE __m512 halves16(const uint16_t *h) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)h));
@@ -51,6 +52,19 @@ static FM_INLINE __m512 plain_nibbles(void) {
 
 static FM_INLINE __m512 iq4_values(void) {
     return bytes16(fm_iq4_values);
+}
+
+static FM_INLINE __m512 mxfp4_values(void) {
+    return bytes16(fm_mxfp4_doubled);
+}
+
+/* Two and three bits: the bits above them do not matter. */
+static FM_INLINE __m512 repeated_twos(void) {
+    return _mm512_setr_ps(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+
+static FM_INLINE __m512 repeated_threes(void) { /* of Q3_K */
+    return _mm512_setr_ps(-4, -3, -2, -1, 0, 1, 2, 3, -4, -3, -2, -1, 0, 1, 2, 3);
 }
 
 static FM_INLINE __m512 look_up(__m512i words, int shift, __m512 table) {
@@ -144,7 +158,7 @@ static FM_INLINE __m512i odd_6(__m512i word, __m512i high) {
     return join_6(_mm512_srli_epi32(word, 2), _mm512_slli_epi32(high, 4));
 }
 
-/* ---- IQ4_XS ------------------------------------------------------------------------------------ */
+/* ---- IQ4_XS and MXFP4 --------------------------------------------------------------------------- */
 
 /* As fm_iq4_xs_scale, times d. */
 static FM_INLINE __m512 iq4_xs_scale(const fm_panel_iq4_xs *b, int g) {
@@ -155,6 +169,57 @@ static FM_INLINE __m512 iq4_xs_scale(const fm_panel_iq4_xs *b, int g) {
                                    _mm512_and_si512(four, _mm512_set1_epi32(15)));
     code = _mm512_sub_epi32(code, _mm512_set1_epi32(32));
     return _mm512_mul_ps(halves16(b->d), _mm512_cvtepi32_ps(code));
+}
+
+/* As fm_mxfp4_half_scale. */
+static FM_INLINE __m512 mxfp4_scale(const uint8_t *e) {
+    __m512i code = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)e));
+    __m512i bits = _mm512_slli_epi32(_mm512_sub_epi32(code, _mm512_set1_epi32(1)), 23);
+    __mmask16 subnormal = _mm512_cmplt_epi32_mask(code, _mm512_set1_epi32(2));
+    bits = _mm512_mask_sllv_epi32(bits, subnormal, _mm512_set1_epi32(0x00200000), code);
+    return _mm512_castsi512_ps(bits);
+}
+
+/* ---- Q2_K and Q3_K ------------------------------------------------------------------------------ */
+
+static FM_INLINE __m512i scales_2(const fm_panel_q2_k *b, int g) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)b->group[g].scale));
+}
+
+static FM_INLINE __m512 scale_2(const fm_panel_q2_k *b, int g) {
+    __m512i code = _mm512_and_si512(scales_2(b, g), _mm512_set1_epi32(15));
+    return _mm512_mul_ps(halves16(b->d), _mm512_cvtepi32_ps(code));
+}
+
+static FM_INLINE __m512 minimum_2(const fm_panel_q2_k *b, int g) {
+    __m512i code = _mm512_srli_epi32(scales_2(b, g), 4);
+    return _mm512_mul_ps(halves16(b->dmin), _mm512_cvtepi32_ps(code));
+}
+
+/* As fm_q3_scale, times d. */
+static FM_INLINE __m512 scale_3(const fm_panel_q3_k *b, int g) {
+    __m512i four = _mm512_srl_epi32(words16(b->scales[g % 8 / 4]),
+                                    _mm_cvtsi32_si128(g % 4 * 8 + g / 8 * 4));
+    __m512i two = _mm512_srl_epi32(words16(b->scales[2]),
+                                   _mm_cvtsi32_si128(g % 4 * 8 + g / 4 * 2));
+    two = _mm512_and_si512(_mm512_slli_epi32(two, 4), _mm512_set1_epi32(48));
+    __m512i code = _mm512_or_si512(_mm512_and_si512(four, _mm512_set1_epi32(15)), two);
+    code = _mm512_sub_epi32(code, _mm512_set1_epi32(32));
+    return _mm512_mul_ps(halves16(b->d), _mm512_cvtepi32_ps(code));
+}
+
+/* The even and the odd four of a word of twos, whose high bits are bits 0 and 1 of the bytes of
+ * `high`: three bits in every byte, under others. */
+static FM_INLINE __m512i even_3(__m512i word, __m512i high) {
+    enum { CHOOSE = 0xca };
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x03030303), word,
+                                     _mm512_slli_epi32(high, 2), CHOOSE);
+}
+
+static FM_INLINE __m512i odd_3(__m512i word, __m512i high) {
+    enum { CHOOSE = 0xca };
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0x03030303), _mm512_srli_epi32(word, 2),
+                                     _mm512_slli_epi32(high, 1), CHOOSE);
 }
 
 /* ---- bfloat16: two k in a word ----------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #define CODES_8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define CODES_16(M) CODES_8(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
 
 #define BLOCK(type, p, at) ((const type *)AT(p, at))
 
@@ -219,6 +220,61 @@ static FM_INLINE void q5_k_group(const stream *s, const int n) {
 }
 DEFINE_ROW_PRODUCT(q5_k)
 
+static FM_INLINE void q2_k_group(const stream *s, const int n) {
+    VARIABLES
+    for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
+        size_t at = b * sizeof(fm_panel_q2_k);
+        for (int g = 0; g < 16; g++) {
+#define OPEN(p, h)                                                                                 \
+    do {                                                                                           \
+        d##p##h = scale_2(BLOCK(fm_panel_q2_k, p, at), g, h);                                      \
+        m##p##h = minimum_2(BLOCK(fm_panel_q2_k, p, at), g, h);                                    \
+    } while (0)
+            EACH_HALF(OPEN);
+#undef OPEN
+#define WEIGHT(p, h, i) _mm256_fmsub_ps(d##p##h, code_2(v##p##h, i), m##p##h)
+            LINE_OF(CODES_16, OPEN_LINE, at + offsetof(fm_panel_q2_k, group[g].q), 16);
+#undef WEIGHT
+        }
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q2_k)
+
+/* Eight k: the first or, on a second visit, the last of a word of 16 x 2 bits. */
+#define OPEN_LINE_3(p, h)                                                                          \
+    do {                                                                                           \
+        OPEN_LINE(p, h);                                                                           \
+        v##p##h = _mm256_srl_epi32(v##p##h, _mm_cvtsi32_si128(4 * (int)eight));                    \
+        e##p##h = even_3(v##p##h, t##p##h);                                                        \
+        o##p##h = odd_3(v##p##h, t##p##h);                                                         \
+        t##p##h = _mm256_srli_epi32(t##p##h, 2);                                                   \
+    } while (0)
+
+static FM_INLINE void q3_k_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    HIGH_BITS
+    for (size_t b = 0; b < (size_t)s->n_in / 256; b++) {
+        size_t at = b * sizeof(fm_panel_q3_k);
+        for (int g = 0; g < 16; g++) {
+            size_t group = at + offsetof(fm_panel_q3_k, group[g / 2]);
+            size_t at_high = group + offsetof(fm_panel_3_bits, high);
+            size_t high_ahead = ahead_of(s, at_high);
+            if (g % 2 == 0) EACH_HALF(OPEN_HIGH);
+#define OPEN(p, h) d##p##h = scale_3(BLOCK(fm_panel_q3_k, p, at), g, h)
+            EACH_HALF(OPEN);
+#undef OPEN
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
+            for (size_t eight = 0; eight < 2; eight++)
+                LINE_OF(CODES_8, OPEN_LINE_3, group + offsetof(fm_panel_3_bits, low[g % 2]), 8);
+#undef WEIGHT
+        }
+    }
+    EACH_HALF(STORE_Y);
+}
+DEFINE_ROW_PRODUCT(q3_k)
+
 #define OPEN_LINE_6(p, h)                                                                          \
     do {                                                                                           \
         OPEN_LINE(p, h);                                                                           \
@@ -296,3 +352,22 @@ static FM_INLINE void iq4_xs_group(const stream *s, const int n) {
 }
 #undef WEIGHT
 DEFINE_ROW_PRODUCT(iq4_xs)
+
+#define WEIGHT(p, h, i)                                                                            \
+    _mm256_mul_ps(d##p##h, signed_byte_itself(i % 2 ? o##p##h : e##p##h, i / 2))
+static FM_INLINE void mxfp4_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    const __m256i table = mxfp4_values();
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_mxfp4);
+#define OPEN(p, h) d##p##h = mxfp4_scale(BLOCK(fm_panel_mxfp4, p, at)->e, h)
+        EACH_HALF(OPEN);
+#undef OPEN
+        for (size_t j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE_IQ4, at + offsetof(fm_panel_mxfp4, q[j]), 8);
+    }
+    EACH_HALF(STORE_Y);
+}
+#undef WEIGHT
+DEFINE_ROW_PRODUCT(mxfp4)

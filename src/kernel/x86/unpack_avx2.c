@@ -18,6 +18,7 @@
 /* The line that lies `next` bytes on. */
 #define FETCH(line) _mm_prefetch((const char *)(line) + next, _MM_HINT_T0)
 #define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define SIXTEEN(M) EIGHT(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
 
 void fm_unpack_f32_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const float *x = fm_panel_block(w, panel, k0, 1, 64);
@@ -209,6 +210,76 @@ void fm_unpack_iq4_xs_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_
     }
 }
 
+static FM_INLINE void unpack_mxfp4_half(const fm_panel_mxfp4 *b, int half, float *out) {
+    const __m256i table = mxfp4_values();
+    __m256 d = mxfp4_scale(b->e, half);
+    for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
+        __m256i words = words8(b->q[j], half);
+        __m256i even = even_values(words, table), odd = odd_values(words, table);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(d, signed_byte_itself(FOUR_OF(i), i / 2)))
+        EIGHT(STEP)
+#undef STEP
+    }
+}
+
+void fm_unpack_mxfp4_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_mxfp4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->q[j]);
+        unpack_mxfp4_half(b, 0, tile);
+        unpack_mxfp4_half(b, 1, tile + 8);
+    }
+}
+
+static FM_INLINE void unpack_q2_k_half(const fm_panel_q2_k *b, int g, int half, float *out) {
+    __m256 scale = scale_2(b, g, half), minimum = minimum_2(b, g, half);
+    __m256i words = words8(b->group[g].q, half);
+#define STEP(i) STORE_K(i, _mm256_fmsub_ps(scale, code_2(words, i), minimum))
+    SIXTEEN(STEP)
+#undef STEP
+}
+
+/* A tile is half a block of 256: eight groups of 16, or four of 32. */
+void fm_unpack_q2_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q2_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    int first = (int)(k0 % 256 / 16);
+    for (int g = first; g < first + (int)(nk / 16); g++, tile += 16 * FM_PANEL) {
+        FETCH(b->group[g].q);
+        unpack_q2_k_half(b, g, 0, tile);
+        unpack_q2_k_half(b, g, 1, tile + 8);
+    }
+}
+
+static FM_INLINE void unpack_q3_k_half(const fm_panel_q3_k *b, int g, int half, float *out) {
+    __m256i high = words8(b->group[g].high, half);
+    for (int j = 0; j < 2; j++) {
+        __m256 scale = scale_3(b, 2 * g + j, half);
+        __m256i words = words8(b->group[g].low[j], half);
+        for (int eight = 0; eight < 2; eight++, out += 8 * FM_PANEL) {
+            __m256i even = even_3(words, high), odd = odd_3(words, high);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(scale, signed_byte(FOUR_OF(i), i / 2)))
+            EIGHT(STEP)
+#undef STEP
+            words = _mm256_srli_epi32(words, 4);
+            high = _mm256_srli_epi32(high, 2);
+        }
+    }
+}
+
+void fm_unpack_q3_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q3_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    int first = (int)(k0 % 256 / 32);
+    for (int g = first; g < first + (int)(nk / 32); g++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 2; j++) FETCH(b->group[g].low[j]);
+        FETCH(b->group[g].high);
+        unpack_q3_k_half(b, g, 0, tile);
+        unpack_q3_k_half(b, g, 1, tile + 8);
+    }
+}
+
 static FM_INLINE void unpack_q4_k_half(const fm_panel_q4_k *b, int g, int half, float *out) {
     __m256 scale = k_scale(b, g, half), minimum = k_minimum(b, g, half);
     for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
@@ -218,7 +289,6 @@ static FM_INLINE void unpack_q4_k_half(const fm_panel_q4_k *b, int g, int half, 
     }
 }
 
-/* A tile is half a block of 256: four groups. */
 void fm_unpack_q4_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q4_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);

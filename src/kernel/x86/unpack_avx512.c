@@ -7,6 +7,7 @@
 /* The line that lies `next` bytes on. */
 #define FETCH(line) _mm_prefetch((const char *)(line) + next, _MM_HINT_T0)
 #define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define SIXTEEN(M) EIGHT(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
 #define PUT(i, value) _mm512_store_ps(tile + FM_PANEL * (i), value)
 
 void fm_unpack_f32_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
@@ -157,7 +158,63 @@ void fm_unpack_iq4_nl_avx512(const fm_panels *w, int64_t panel, int64_t k0, int6
     }
 }
 
-/* A tile is half a block of 256: groups `first` to first + 3. */
+void fm_unpack_mxfp4_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_mxfp4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    const __m512 table = mxfp4_values();
+    for (; nk > 0; nk -= 32, b++) {
+        __m512 d = mxfp4_scale(b->e);
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL) {
+            __m512i words = words16(b->q[j]);
+            FETCH(b->q[j]);
+#define STEP(i) PUT(i, _mm512_mul_ps(d, look_up(words, 4 * i, table)));
+            EIGHT(STEP)
+#undef STEP
+        }
+    }
+}
+
+/* A tile is half a block of 256: groups `first` to first + 7 of 16. */
+void fm_unpack_q2_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q2_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    const __m512 table = repeated_twos();
+    int first = (int)(k0 % 256 / 16);
+    for (int g = first; g < first + (int)(nk / 16); g++, tile += 16 * FM_PANEL) {
+        __m512 scale = scale_2(b, g), minimum = minimum_2(b, g);
+        __m512i words = words16(b->group[g].q);
+        FETCH(b->group[g].q);
+#define STEP(i) PUT(i, _mm512_fmsub_ps(scale, look_up(words, fm_q2_shift(i), table), minimum));
+        SIXTEEN(STEP)
+#undef STEP
+    }
+}
+
+void fm_unpack_q3_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_q3_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    size_t next = fm_next_tile(w, k0, sizeof *b / 2);
+    const __m512 table = repeated_threes();
+    int first = (int)(k0 % 256 / 32);
+    for (int g = first; g < first + (int)(nk / 32); g++) {
+        __m512i high = words16(b->group[g].high);
+        FETCH(b->group[g].high);
+        for (int j = 0; j < 2; j++) {
+            __m512 scale = scale_3(b, 2 * g + j);
+            __m512i words = words16(b->group[g].low[j]);
+            FETCH(b->group[g].low[j]);
+            for (int eight = 0; eight < 2; eight++, tile += 8 * FM_PANEL) {
+                __m512i even = even_3(words, high), odd = odd_3(words, high);
+#define STEP(i) PUT(i, _mm512_mul_ps(scale, look_up(i % 2 ? odd : even, i / 2 * 8, table)));
+                EIGHT(STEP)
+#undef STEP
+                words = _mm512_srli_epi32(words, 4);
+                high = _mm512_srli_epi32(high, 2);
+            }
+        }
+    }
+}
+
+/* Groups `first` to first + 3, of 32. */
 void fm_unpack_q4_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q4_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
     size_t next = fm_next_tile(w, k0, sizeof *b / 2);

@@ -16,11 +16,14 @@
     LAYOUT(Q4_1, q4_1, level)                                                                      \
     LAYOUT(Q5_0, q5_0, level)                                                                      \
     LAYOUT(Q5_1, q5_1, level)                                                                      \
+    LAYOUT(Q2_K, q2_k, level)                                                                      \
+    LAYOUT(Q3_K, q3_k, level)                                                                      \
     LAYOUT(Q4_K, q4_k, level)                                                                      \
     LAYOUT(Q5_K, q5_k, level)                                                                      \
     LAYOUT(Q6_K, q6_k, level)                                                                      \
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
+    LAYOUT(MXFP4, mxfp4, level)                                                                    \
     LAYOUT(F8, f8, level)
 /* Layouts whose codes are multiplied as integers. */
 #define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \

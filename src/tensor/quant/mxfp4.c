@@ -9,6 +9,7 @@
  *
  * Two corners are as ggml, which gave GGUF this type, has them: the code of -0 is +0, and a scale
  * byte of 255, which OCP calls NaN, goes on as 2^128. */
+#include "tensor/quant/mxfp4.h"
 #include "tensor/quant/quant_block.h"
 
 typedef struct FM_PACKED block {
@@ -17,22 +18,13 @@ typedef struct FM_PACKED block {
 } block;
 FM_ASSERT_BLOCK(block, MXFP4);
 
-/* Twice the value, so that 2^(e - 128) scales it: e = 255 then fits in a float. */
-static const int8_t doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-
-static float half_scale(uint8_t e) {
-    /* 2^-128 and 2^-127 are subnormal. */
-    uint32_t bits = e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23;
-    return fm_float_from_bits(bits);
-}
-
 void fm_decode_mxfp4(const void *src, float *dst, int64_t n) {
     const block *b = src;
     for (; n > 0; n -= 32, b++, dst += 32) {
-        float d = half_scale(b->e);
+        float d = fm_mxfp4_half_scale(b->e);
         for (int j = 0; j < 16; j++) {
-            dst[j] = d * (float)doubled[b->q[j] & 15];
-            dst[j + 16] = d * (float)doubled[b->q[j] >> 4];
+            dst[j] = d * (float)fm_mxfp4_doubled[b->q[j] & 15];
+            dst[j + 16] = d * (float)fm_mxfp4_doubled[b->q[j] >> 4];
         }
     }
 }
