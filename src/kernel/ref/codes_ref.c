@@ -1,8 +1,9 @@
 /* codes_ref.c: dots of integers in plain C: the text of codes.h. */
 #include "kernel/ref/ref.h"
 
-#include "kernel/layout.h"
+#include "kernel/codes_layout.h"
 #include "tensor/half.h"
+#include "tensor/quant/iq_tables.h"
 
 #include <math.h>
 #include <string.h>
@@ -37,85 +38,127 @@ typedef struct group {
     float scale, minimum;
 } group;
 
-static int group_columns(fm_layout layout) { return layout == FM_LAYOUT_Q6_K ? 16 : 32; }
-static bool has_minimum(fm_layout layout) {
-    return layout == FM_LAYOUT_Q4_1 || layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K;
-}
-
 /* Code i of words of eight nibbles. */
 static int nibble(const fm_lanes32 *words, int i, int lane) {
     return (int)(words[i / 8][lane] >> (i % 8 * 4) & 15);
 }
 
-static void k_factors(const fm_panel_q4_k *b, int g, int lane, group *out) {
+static void read_nibbles(const fm_lanes32 *words, int lane, group *out) {
+    for (int i = 0; i < 32; i++) out->code[i] = nibble(words, i, lane);
+}
+
+static void read_values(const fm_lanes32 *words, int lane, group *out) {
+    for (int i = 0; i < 32; i++) out->code[i] = fm_iq4_values[nibble(words, i, lane)];
+}
+
+static void read_5_bits(const fm_panel_5_bits *codes, int offset, int lane, group *out) {
+    uint32_t low[4];
+    for (int j = 0; j < 4; j++) low[j] = codes->low[j][lane];
+    for (int i = 0; i < 32; i++) out->code[i] = fm_q5_code(low, codes->high[lane], i) - offset;
+}
+
+/* Groups of 32 in blocks of 32. `block` begins with d, and with m where there are minima. */
+static void read_small(fm_layout layout, const void *block, int lane, group *out) {
+    const fm_lanes16 *halves = block;
+    out->scale = fm_half_to_float(halves[0][lane]);
+    if (has_minimum((int)layout)) out->minimum = fm_half_to_float(halves[1][lane]);
+    switch (layout) {
+    case FM_LAYOUT_Q8_0:
+        for (int i = 0; i < 32; i++)
+            out->code[i] = ((const fm_panel_q8_0 *)block)->q[i / 8][i % 2][lane][i % 8 / 2];
+        break;
+    case FM_LAYOUT_Q4_0:
+        for (int i = 0; i < 32; i++)
+            out->code[i] = (nibble(((const fm_panel_q4_0 *)block)->q, i, lane) ^ 8) - 8;
+        break;
+    case FM_LAYOUT_Q4_1: read_nibbles(((const fm_panel_q4_1 *)block)->q, lane, out); break;
+    case FM_LAYOUT_Q5_0: read_5_bits(&((const fm_panel_q5_0 *)block)->codes, 16, lane, out); break;
+    case FM_LAYOUT_Q5_1: read_5_bits(&((const fm_panel_q5_1 *)block)->codes, 0, lane, out); break;
+    default: read_values(((const fm_panel_iq4_nl *)block)->q, lane, out); break;
+    }
+}
+
+/* Q4_K, and Q5_K, which begins alike. */
+static void read_k(fm_layout layout, const fm_panel_q4_k *b, int g, int lane, group *out) {
     uint32_t words[3] = {b->scales[0][lane], b->scales[1][lane], b->scales[2][lane]};
     uint32_t scale = fm_k_scale_word(words, g / 4) >> (g % 4 * 8) & 63;
     uint32_t minimum = fm_k_minimum_word(words, g / 4) >> (g % 4 * 8) & 63;
     out->scale = fm_half_to_float(b->d[lane]) * (float)scale;
     out->minimum = -(fm_half_to_float(b->dmin[lane]) * (float)minimum);
+    if (layout == FM_LAYOUT_Q4_K)
+        read_nibbles(b->q[g], lane, out);
+    else
+        read_5_bits(&((const fm_panel_q5_k *)(const void *)b)->group[g], 0, lane, out);
 }
 
 /* The group that begins at column k. */
 static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, group *out) {
-    switch (w->layout) {
-    case FM_LAYOUT_Q4_0: {
-        const fm_panel_q4_0 *b = fm_panel_block(w, panel, k, 32, sizeof *b);
-        out->scale = fm_half_to_float(b->d[lane]);
-        for (int i = 0; i < 32; i++) out->code[i] = (nibble(b->q, i, lane) ^ 8) - 8;
-        break;
-    }
-    case FM_LAYOUT_Q4_1: {
-        const fm_panel_q4_1 *b = fm_panel_block(w, panel, k, 32, sizeof *b);
-        out->scale = fm_half_to_float(b->d[lane]);
-        out->minimum = fm_half_to_float(b->m[lane]);
-        for (int i = 0; i < 32; i++) out->code[i] = nibble(b->q, i, lane);
-        break;
-    }
-    case FM_LAYOUT_Q4_K: {
-        const fm_panel_q4_k *b = fm_panel_block(w, panel, k, 256, sizeof *b);
-        int g = (int)(k % 256 / 32);
-        k_factors(b, g, lane, out);
-        for (int i = 0; i < 32; i++) out->code[i] = nibble(b->q[g], i, lane);
-        break;
-    }
-    default: break; /* no other layout has an entry in the table */
+    int layout = (int)w->layout, columns = is_super(layout) ? 256 : 32;
+    const void *block = fm_panel_block(w, panel, k, columns, codes_block_bytes(layout));
+    int g = (int)(k % 256 / group_columns(layout));
+    if (!is_super(layout)) {
+        read_small(w->layout, block, lane, out);
+    } else if (layout == FM_LAYOUT_Q6_K) {
+        const fm_panel_q6_k *b = block;
+        const fm_panel_q6_group *in = &b->group[g];
+        uint32_t low[2] = {in->low[0][lane], in->low[1][lane]};
+        out->scale = fm_half_to_float(b->d[lane]) * (float)in->scale[lane];
+        for (int i = 0; i < 16; i++) out->code[i] = fm_q6_code(low, in->high[lane], i) - 32;
+    } else if (layout == FM_LAYOUT_IQ4_XS) {
+        const fm_panel_iq4_xs *b = block;
+        int scale = fm_iq4_xs_scale(b->high[lane], b->low[lane], g);
+        out->scale = fm_half_to_float(b->d[lane]) * (float)scale;
+        read_values(b->q[g], lane, out);
+    } else {
+        read_k(w->layout, block, g, lane, out);
     }
 }
 
 /* ---- the product ------------------------------------------------------------------------------- */
 
-/* Dot and sum of the group with the codes from column `at` of a block. */
-static float add_group(const group *w, int columns, bool minimum, const fm_codes *x, int at,
-                       float inner) {
+/* One step of the inner chain: the group with the codes from column `at` of a block. */
+static float add_group(const group *w, int layout, const fm_codes *x, int at, float inner) {
     int dot = 0, sum = 0;
-    for (int i = 0; i < columns; i++) {
+    for (int i = 0; i < group_columns(layout); i++) {
         int code = x->code[fm_codes_place(at + i)];
         dot += w->code[i] * code;
         sum += code;
     }
     inner = fmaf(w->scale, (float)dot, inner);
-    return minimum ? fmaf(w->minimum, (float)sum, inner) : inner;
+    return has_minimum(layout) ? fmaf(w->minimum, (float)sum, inner) : inner;
 }
 
-static float product(const fm_panels *w, int64_t panel, int lane, const fm_codes *x) {
-    int columns = group_columns(w->layout);
-    float y = 0, inner = 0;
+enum { ROWS = 16 }; /* that a group read once is multiplied with */
+
+/* y[m] of up to ROWS rows for one row of the weight. */
+static void multiply_lane(const fm_panels *w, int64_t panel, int lane, const fm_codes *x,
+                          int64_t ldx, int64_t rows, float y[ROWS]) {
+    int layout = (int)w->layout, columns = group_columns(layout);
+    float inner[ROWS] = {0};
+    for (int64_t m = 0; m < rows; m++) y[m] = 0;
     for (int64_t k = 0; k < w->n_in; k += columns) {
         group g = {0};
         read_group(w, panel, k, lane, &g);
-        const fm_codes *block = x + k / FM_CODES;
-        inner = add_group(&g, columns, has_minimum(w->layout), block, (int)(k % FM_CODES), inner);
-        if ((k + columns) % FM_CODES != 0 && k + columns < w->n_in) continue;
-        y = fmaf(block->scale, inner, y);
-        inner = 0;
+        bool last = (k + columns) % FM_CODES == 0 || k + columns == w->n_in;
+        for (int64_t m = 0; m < rows; m++) {
+            const fm_codes *b = x + m * ldx + k / FM_CODES;
+            inner[m] = add_group(&g, layout, b, (int)(k % FM_CODES), inner[m]);
+            if (!last) continue;
+            y[m] = fmaf(b->scale, inner[m], y[m]);
+            inner[m] = 0;
+        }
     }
-    return y;
 }
 
 void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const fm_codes *x,
                           int64_t ldx, int64_t rows, float *y, int64_t ldy) {
-    for (int64_t m = 0; m < rows; m++)
+    for (int64_t m = 0; m < rows; m += ROWS)
         for (int64_t panel = begin; panel < end; panel++)
-            for (int r = 0; r < FM_PANEL; r++)
-                y[m * ldy + (panel - begin) * FM_PANEL + r] = product(w, panel, r, x + m * ldx);
+            for (int lane = 0; lane < FM_PANEL; lane++) {
+                float column[ROWS];
+                int64_t n = rows - m < ROWS ? rows - m : ROWS;
+                multiply_lane(w, panel, lane, x + m * ldx, ldx, n, column);
+                for (int64_t i = 0; i < n; i++)
+                    y[(m + i) * ldy + (panel - begin) * FM_PANEL + lane] = column[i];
+            }
 }

@@ -29,9 +29,16 @@ void fm_kernels_fill_ref(fm_kernels *k) {
         .codes_from_float = fm_codes_from_float_ref,
         .codes_product =
             {
+                [FM_LAYOUT_Q8_0] = fm_codes_product_ref,
                 [FM_LAYOUT_Q4_0] = fm_codes_product_ref,
                 [FM_LAYOUT_Q4_1] = fm_codes_product_ref,
+                [FM_LAYOUT_Q5_0] = fm_codes_product_ref,
+                [FM_LAYOUT_Q5_1] = fm_codes_product_ref,
                 [FM_LAYOUT_Q4_K] = fm_codes_product_ref,
+                [FM_LAYOUT_Q5_K] = fm_codes_product_ref,
+                [FM_LAYOUT_Q6_K] = fm_codes_product_ref,
+                [FM_LAYOUT_IQ4_NL] = fm_codes_product_ref,
+                [FM_LAYOUT_IQ4_XS] = fm_codes_product_ref,
             },
         .dots = fm_dots_ref,
         .weighted_rows = fm_weighted_rows_ref,

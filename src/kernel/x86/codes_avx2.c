@@ -1,7 +1,7 @@
 /* codes_avx2.c: products of integers on AVX2: up to 4 rows of x by a panel, that is by two vectors of
  * 8 lanes. See codes.h for the definition.
  *
- * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some steps of the
+ * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some fours of the
  * group in a register; the float chains of the block and of the row lie in the L1 cache and are met
  * once per group and per 128 columns. Every accumulator is a variable with a name: gcc keeps an array
  * of them in memory. */
@@ -44,7 +44,7 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
 
 /* The empty asm keeps the order of the sum: gcc would make all products of the group first, and has
  * no registers for them. */
-#define ADD_STEP(r)                                                                                \
+#define ADD_FOUR(r)                                                                                \
     do {                                                                                           \
         __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
         n##r##0 = _mm256_add_epi16(n##r##0, _mm256_maddubs_epi16(u0, four));                       \
@@ -59,6 +59,40 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
         dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(n##r##1, one));                  \
     } while (0)
 
+/* The same for bytes of either sign, straight to the dot. */
+#define ADD_SIGNED(r)                                                                              \
+    do {                                                                                           \
+        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(four, u0));                         \
+        __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(four, u1));                         \
+        n##r##0 = _mm256_add_epi32(n##r##0, _mm256_madd_epi16(p0, one));                           \
+        n##r##1 = _mm256_add_epi32(n##r##1, _mm256_madd_epi16(p1, one));                           \
+        __asm__("" : "+x"(n##r##0), "+x"(n##r##1));                                                \
+    } while (0)
+
+#define END_SIGNED(r)                                                                              \
+    do {                                                                                           \
+        dot[r][0] = n##r##0;                                                                       \
+        dot[r][1] = n##r##1;                                                                       \
+    } while (0)
+
+/* dot[r][h] of group g, of bytes. */
+static FM_INLINE void multiply_bytes(const tile *t, const fm_codes *x, const int layout, const int R,
+                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+    const int columns = group_columns(layout);
+    const __m256i one = _mm256_set1_epi16(1);
+    int64_t ldx = t->ldx;
+    CELLS(__m256i, n);
+    SET_CELLS(n, _mm256_setzero_si256());
+#pragma GCC unroll 8
+    for (int j = 0; j < columns / 4; j++) {
+        __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+        __m256i a0 = _mm256_abs_epi8(u0), a1 = _mm256_abs_epi8(u1);
+        EACH_ROW(ADD_SIGNED);
+    }
+    EACH_ROW(END_SIGNED);
+}
+
 /* What the group's dot begins with: minus what the offset of the codes will add. */
 static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, int g) {
     if (offset_bits(layout) < 0) return _mm256_setzero_si256();
@@ -66,21 +100,21 @@ static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, int g) {
     return _mm256_slli_epi32(_mm256_set1_epi32(minus[g]), offset_bits(layout));
 }
 
-/* dot[r][h] of group g. */
+/* dot[r][h] of group g, of unsigned codes. */
 static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
                                      const char *words, int g, __m256i dot[TILE_ROWS][2]) {
-    const int columns = group_columns(layout), steps = steps_per_sum(layout);
+    const int columns = group_columns(layout), fours = fours_per_sum(layout);
     const __m256i one = _mm256_set1_epi16(1);
     int64_t ldx = t->ldx;
     for (int r = 0; r < R; r++) dot[r][0] = dot[r][1] = begin_dot(layout, x + r * ldx, g);
 #pragma GCC unroll 8
-    for (int first = 0; first < columns / 4; first += steps) {
+    for (int first = 0; first < columns / 4; first += fours) {
         CELLS(__m256i, n);
         SET_CELLS(n, _mm256_setzero_si256());
 #pragma GCC unroll 8
-        for (int j = first; j < first + steps; j++) {
+        for (int j = first; j < first + fours; j++) {
             __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
-            EACH_ROW(ADD_STEP);
+            EACH_ROW(ADD_FOUR);
         }
         EACH_ROW(END_SUM);
     }
@@ -93,8 +127,8 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
     __m256i dot[TILE_ROWS][2];
     memset(y, 0, sizeof y);
     for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
-        avx2_block b = block_of(layout, t->w, k);
-        avx2_factors f;
+        codes_block b = codes_block_at(layout, t->w, k);
+        factors f;
         open_block(layout, b, &f);
         memset(inner, 0, sizeof inner);
         int64_t left = t->n_in - k;
@@ -102,9 +136,12 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
 #pragma GCC unroll 1
         for (int g = 0; g < groups; g++) {
             const char *words = words_of(layout, b, g);
-            for (int line = 0; line <= columns / 8; line++)
+            for (int line = 0; line < lines_per_group(layout); line++)
                 _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
-            multiply_group(t, x, layout, R, words, g, dot);
+            if (gives_sign(layout))
+                multiply_bytes(t, x, layout, R, words, g, dot);
+            else
+                multiply_group(t, x, layout, R, words, g, dot);
 #pragma GCC unroll 2
             for (int h = 0; h < 2; h++) {
                 __m256 s = scale_of(layout, b, &f, g, h), m = minimum_of(layout, b, &f, g, h);

@@ -95,7 +95,7 @@ static FM_INLINE __m512i four_codes(const int8_t *code) {
 
 #define FETCH(p, words)                                                                            \
     do {                                                                                           \
-        for (int line = 0; line <= columns / 8; line++)                                            \
+        for (int line = 0; line < lines_per_group(layout); line++)                                 \
             _mm_prefetch((words) + t->ahead + 64 * line, _MM_HINT_T0);                             \
     } while (0)
 
@@ -106,8 +106,9 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
     __m512 y[TILE_ROWS][2];
     memset(y, 0, sizeof y);
     for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
-        vnni_block b0 = block_of(layout, t->w, k), b1 = block_of(layout, t->w + t->panel_step, k);
-        vnni_factors f0, f1;
+        codes_block b0 = codes_block_at(layout, t->w, k);
+        codes_block b1 = codes_block_at(layout, t->w + t->panel_step, k);
+        factors f0, f1;
         open_block(layout, b0, &f0);
         if (P > 1) open_block(layout, b1, &f1);
         CELLS(__m512, i);

@@ -1,80 +1,64 @@
-/* codes_avx512vnni.h: weights as operands of vpdpbusd, which multiplies four unsigned bytes of a lane with
- * four signed ones and adds all to its int32. Lanes are rows of the panel; the unsigned bytes are
+/* codes_avx512vnni.h: weights as operands of vpdpbusd, which multiplies four unsigned bytes of a lane
+ * with four signed ones and adds all to its int32. Lanes are rows of the panel; the unsigned bytes are
  * codes of the weight, made unsigned by an offset where the format has them signed; the signed ones
  * are codes of activations, broadcast. Every function here is told its layout as a constant. */
 #pragma once
 
-#include "kernel/layout.h"
+#include "kernel/codes_layout.h"
 #include "kernel/x86/avx512.h"
+#include "tensor/quant/iq_tables.h"
 
-#include <stddef.h>
+/* ---- codes ------------------------------------------------------------------------------------- */
 
-/* The block of 128 columns that is being multiplied, of one panel. */
-typedef struct vnni_block {
-    const char *at;  /* the first of the layout's blocks */
-    int half;        /* of a block of 256 columns */
-} vnni_block;
-
-static FM_INLINE bool is_k(const int layout) { return layout == FM_LAYOUT_Q4_K; }
-static FM_INLINE bool has_minimum(const int layout) {
-    return layout == FM_LAYOUT_Q4_1 || is_k(layout);
+static FM_INLINE __m512i line_at(const char *words, int i) {
+    return _mm512_loadu_si512(words + 64 * i);
 }
 
-/* Columns of a group: those that share a scale. */
-static FM_INLINE int group_columns(const int layout) { return layout == FM_LAYOUT_Q6_K ? 16 : 32; }
-
-/* Unsigned codes are signed ones plus 2^offset_bits; -1: codes are unsigned. */
-static FM_INLINE int offset_bits(const int layout) { return layout == FM_LAYOUT_Q4_0 ? 3 : -1; }
-
-static FM_INLINE size_t block_bytes(const int layout) {
-    switch (layout) {
-    case FM_LAYOUT_Q4_0: return sizeof(fm_panel_q4_0);
-    case FM_LAYOUT_Q4_1: return sizeof(fm_panel_q4_1);
-    default: return sizeof(fm_panel_q4_k);
-    }
+/* The values of IQ4 plus 128. */
+static FM_INLINE __m512i unsigned_table(void) {
+    __m128i values = _mm_loadu_si128((const __m128i *)fm_iq4_values);
+    return _mm512_broadcast_i32x4(_mm_xor_si128(values, _mm_set1_epi8((char)0x80)));
 }
 
-static FM_INLINE vnni_block block_of(const int layout, const char *panel, int64_t k) {
-    if (is_k(layout))
-        return (vnni_block){panel + (size_t)(k / 256) * block_bytes(layout), (int)(k / 128 % 2)};
-    return (vnni_block){panel + (size_t)(k / 32) * block_bytes(layout), 0};
+/* The bits `mask` of v >> right, over `low` at << left. */
+static FM_INLINE __m512i with_high_bits(__m512i low, __m512i v, const int right, const int left,
+                                        const int mask) {
+    enum { AND_OR = 0xea }; /* (a & b) | c */
+    int shift = right - left;
+    v = shift >= 0 ? _mm512_srli_epi32(v, (unsigned)shift) : _mm512_slli_epi32(v, (unsigned)-shift);
+    return _mm512_ternarylogic_epi32(v, _mm512_set1_epi8((char)(mask << left)), low, AND_OR);
 }
 
-/* Where the words of group g of the 128 columns lie. */
-static FM_INLINE const char *words_of(const int layout, vnni_block b, int g) {
-    switch (layout) {
-    case FM_LAYOUT_Q4_0:
-        return b.at + (size_t)g * sizeof(fm_panel_q4_0) + offsetof(fm_panel_q4_0, q);
-    case FM_LAYOUT_Q4_1:
-        return b.at + (size_t)g * sizeof(fm_panel_q4_1) + offsetof(fm_panel_q4_1, q);
-    default: return b.at + offsetof(fm_panel_q4_k, q) + (size_t)(4 * b.half + g) * 256;
-    }
-}
-
-/* Unsigned codes of step j of a group: four columns of it. */
+/* Unsigned codes of four j of a group, see layout.h. */
 static FM_INLINE __m512i codes_of(const int layout, const char *words, const int j) {
-    const __m512i low = _mm512_set1_epi8(15);
-    __m512i v = _mm512_loadu_si512(words + 64 * (j / 2));
+    if (layout == FM_LAYOUT_Q8_0)
+        return _mm512_xor_si512(line_at(words, j), _mm512_set1_epi8((char)0x80));
+    const __m512i four = _mm512_set1_epi8(15);
+    __m512i v = line_at(words, j / 2);
     if (j % 2) v = _mm512_srli_epi32(v, 4);
     enum { AND_XOR = 0x6a }; /* (a & b) ^ c */
     if (layout == FM_LAYOUT_Q4_0)
-        return _mm512_ternarylogic_epi32(v, low, _mm512_set1_epi8(8), AND_XOR);
-    return _mm512_and_si512(v, low);
+        return _mm512_ternarylogic_epi32(v, four, _mm512_set1_epi8(8), AND_XOR);
+    v = _mm512_and_si512(v, four);
+    if (has_table(layout)) return _mm512_shuffle_epi8(unsigned_table(), v);
+    if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4), j, 4, 1);
+    if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, line_at(words, 2), 2 * j, 4, 3);
+    return v;
 }
 
 /* ---- scales and minima ------------------------------------------------------------------------- */
 
-static FM_INLINE __m512 vnni_halves(const uint16_t *h) {
+static FM_INLINE __m512 halves_at(const uint16_t *h) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)h));
 }
 
-/* Factors of the groups of 128 columns, for the layouts that keep them apart from the codes. */
-typedef struct vnni_factors {
+/* Factors of the groups of 128 columns of a block of 256. For Q6_K only scale[0], which is d. */
+typedef struct factors {
     __m512 scale[4], minimum[4];
-} vnni_factors;
+} factors;
 
-/* As fm_k_scale_word and fm_k_minimum_word. */
-static FM_INLINE void open_k(vnni_block block, vnni_factors *f) {
+/* As fm_k_scale_word and fm_k_minimum_word; Q5_K begins as Q4_K. */
+static FM_INLINE void open_k(codes_block block, factors *f) {
     const fm_panel_q4_k *b = (const fm_panel_q4_k *)block.at;
     const __m512i six = _mm512_set1_epi32(63), four = _mm512_set1_epi32(0x0f0f0f0f);
     const __m512i top = _mm512_set1_epi32(0x30303030);
@@ -86,7 +70,7 @@ static FM_INLINE void open_k(vnni_block block, vnni_factors *f) {
         minimum = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(both, 4), four),
                                   _mm512_and_si512(_mm512_srli_epi32(minimum, 2), top));
     }
-    __m512 d = vnni_halves(b->d), dmin = _mm512_sub_ps(_mm512_set1_ps(-0.0f), vnni_halves(b->dmin));
+    __m512 d = halves_at(b->d), dmin = _mm512_sub_ps(_mm512_set1_ps(-0.0f), halves_at(b->dmin));
 #pragma GCC unroll 4
     for (unsigned g = 0; g < 4; g++) {
         __m512i s = _mm512_and_si512(_mm512_srli_epi32(scale, 8 * g), six);
@@ -96,17 +80,40 @@ static FM_INLINE void open_k(vnni_block block, vnni_factors *f) {
     }
 }
 
-static FM_INLINE void open_block(const int layout, vnni_block b, vnni_factors *f) {
-    if (is_k(layout)) open_k(b, f);
+/* As fm_iq4_xs_scale. */
+static FM_INLINE void open_iq4_xs(codes_block block, factors *f) {
+    const fm_panel_iq4_xs *b = (const fm_panel_iq4_xs *)block.at;
+    __m512i low = _mm512_loadu_si512(b->low);
+    __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)b->high));
+    if (block.half) {
+        low = _mm512_srli_epi32(low, 16);
+        high = _mm512_srli_epi32(high, 8);
+    }
+    __m512 d = halves_at(b->d);
+#pragma GCC unroll 4
+    for (unsigned g = 0; g < 4; g++) {
+        __m512i four = _mm512_and_si512(_mm512_srli_epi32(low, 4 * g), _mm512_set1_epi32(15));
+        __m512i two = _mm512_and_si512(_mm512_srli_epi32(high, 2 * g), _mm512_set1_epi32(3));
+        __m512i s = _mm512_or_si512(four, _mm512_slli_epi32(two, 4));
+        s = _mm512_sub_epi32(s, _mm512_set1_epi32(32));
+        f->scale[g] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(s));
+    }
 }
 
-static FM_INLINE __m512 scale_of(const int layout, vnni_block b, const vnni_factors *f, int g) {
-    if (is_k(layout)) return f->scale[g];
-    return vnni_halves((const uint16_t *)(b.at + (size_t)g * block_bytes(layout))); /* d comes first */
+static FM_INLINE void open_block(const int layout, codes_block b, factors *f) {
+    if (layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K) open_k(b, f);
+    if (layout == FM_LAYOUT_IQ4_XS) open_iq4_xs(b, f);
+    if (layout == FM_LAYOUT_Q6_K) f->scale[0] = halves_at(d_of(layout, b, 0));
 }
 
-static FM_INLINE __m512 minimum_of(const int layout, vnni_block b, const vnni_factors *f, int g) {
-    if (is_k(layout)) return f->minimum[g];
-    if (layout != FM_LAYOUT_Q4_1) return _mm512_setzero_ps();
-    return vnni_halves(((const fm_panel_q4_1 *)b.at)[g].m);
+static FM_INLINE __m512 scale_of(const int layout, codes_block b, const factors *f, int g) {
+    if (!is_super(layout)) return halves_at(d_of(layout, b, g));
+    if (layout != FM_LAYOUT_Q6_K) return f->scale[g];
+    __m512i s = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q6_scales(b, g)));
+    return _mm512_mul_ps(f->scale[0], _mm512_cvtepi32_ps(s));
+}
+
+static FM_INLINE __m512 minimum_of(const int layout, codes_block b, const factors *f, int g) {
+    if (!has_minimum(layout)) return _mm512_setzero_ps();
+    return is_super(layout) ? f->minimum[g] : halves_at(m_of(layout, b, g));
 }

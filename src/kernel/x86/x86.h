@@ -27,9 +27,16 @@
     LAYOUT(F8, f8, level)
 /* Layouts whose codes are multiplied as integers. */
 #define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
+    LAYOUT(Q8_0, q8_0, level)                                                                      \
     LAYOUT(Q4_0, q4_0, level)                                                                      \
     LAYOUT(Q4_1, q4_1, level)                                                                      \
-    LAYOUT(Q4_K, q4_k, level)
+    LAYOUT(Q5_0, q5_0, level)                                                                      \
+    LAYOUT(Q5_1, q5_1, level)                                                                      \
+    LAYOUT(Q4_K, q4_k, level)                                                                      \
+    LAYOUT(Q5_K, q5_k, level)                                                                      \
+    LAYOUT(Q6_K, q6_k, level)                                                                      \
+    LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
+    LAYOUT(IQ4_XS, iq4_xs, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
 #define FM_DECLARE_UNPACK(id, name, level)                                                         \

@@ -1,0 +1,118 @@
+/* codes_layout.h: what the layouts are to products of integers (codes.h): groups, and where their
+ * words and factors lie. The layout is always a constant of the caller, so that all of this is
+ * decided by the compiler. */
+#pragma once
+
+#include "kernel/layout.h"
+
+#include <stddef.h>
+
+#define FM_CODES_INLINE static inline __attribute__((always_inline))
+
+/* Columns of a group: those that share a scale. */
+FM_CODES_INLINE int group_columns(const int layout) { return layout == FM_LAYOUT_Q6_K ? 16 : 32; }
+
+/* Blocks of 256 columns, with the scales of their groups at the beginning. */
+FM_CODES_INLINE bool is_super(const int layout) {
+    return layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K || layout == FM_LAYOUT_Q6_K ||
+           layout == FM_LAYOUT_IQ4_XS;
+}
+
+FM_CODES_INLINE bool has_minimum(const int layout) {
+    return layout == FM_LAYOUT_Q4_1 || layout == FM_LAYOUT_Q5_1 || layout == FM_LAYOUT_Q4_K ||
+           layout == FM_LAYOUT_Q5_K;
+}
+
+/* The fifth bit of a code lies in a word of 32 of them behind four words of nibbles. */
+FM_CODES_INLINE bool has_5_bits(const int layout) {
+    return layout == FM_LAYOUT_Q5_0 || layout == FM_LAYOUT_Q5_1 || layout == FM_LAYOUT_Q5_K;
+}
+
+/* Nibbles number the values of a table. */
+FM_CODES_INLINE bool has_table(const int layout) {
+    return layout == FM_LAYOUT_IQ4_NL || layout == FM_LAYOUT_IQ4_XS;
+}
+
+/* Codes are signed: made unsigned by adding 2^offset_bits. -1: they are unsigned. */
+FM_CODES_INLINE int offset_bits(const int layout) {
+    switch (layout) {
+    case FM_LAYOUT_Q4_0: return 3;
+    case FM_LAYOUT_Q5_0: return 4;
+    case FM_LAYOUT_Q6_K: return 5;
+    case FM_LAYOUT_Q8_0:
+    case FM_LAYOUT_IQ4_NL:
+    case FM_LAYOUT_IQ4_XS: return 7;
+    default: return -1;
+    }
+}
+
+FM_CODES_INLINE size_t codes_block_bytes(const int layout) {
+    switch (layout) {
+    case FM_LAYOUT_Q8_0: return sizeof(fm_panel_q8_0);
+    case FM_LAYOUT_Q4_0: return sizeof(fm_panel_q4_0);
+    case FM_LAYOUT_Q4_1: return sizeof(fm_panel_q4_1);
+    case FM_LAYOUT_Q5_0: return sizeof(fm_panel_q5_0);
+    case FM_LAYOUT_Q5_1: return sizeof(fm_panel_q5_1);
+    case FM_LAYOUT_Q4_K: return sizeof(fm_panel_q4_k);
+    case FM_LAYOUT_Q5_K: return sizeof(fm_panel_q5_k);
+    case FM_LAYOUT_Q6_K: return sizeof(fm_panel_q6_k);
+    case FM_LAYOUT_IQ4_NL: return sizeof(fm_panel_iq4_nl);
+    default: return sizeof(fm_panel_iq4_xs);
+    }
+}
+
+/* Lines of memory from one group to the next, rounded up. */
+FM_CODES_INLINE int lines_per_group(const int layout) {
+    size_t groups = is_super(layout) ? 256 / (size_t)group_columns(layout) : 1;
+    return (int)((codes_block_bytes(layout) / groups + 63) / 64);
+}
+
+/* Up to 128 columns of a panel, those of a block of activations. */
+typedef struct codes_block {
+    const char *at; /* the layout's first block of them */
+    int half;       /* which half of a block of 256 columns */
+} codes_block;
+
+FM_CODES_INLINE codes_block codes_block_at(const int layout, const char *panel, int64_t k) {
+    int64_t columns = is_super(layout) ? 256 : 32;
+    return (codes_block){panel + (size_t)(k / columns) * codes_block_bytes(layout),
+                         is_super(layout) ? (int)(k / 128 % 2) : 0};
+}
+
+/* The block of 32 columns that is group g. */
+FM_CODES_INLINE const char *small_block(const int layout, codes_block b, int g) {
+    return b.at + (size_t)g * codes_block_bytes(layout);
+}
+
+/* Group g's words of codes. */
+FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
+    switch (layout) {
+    case FM_LAYOUT_Q8_0: return small_block(layout, b, g) + offsetof(fm_panel_q8_0, q);
+    case FM_LAYOUT_Q4_0: return small_block(layout, b, g) + offsetof(fm_panel_q4_0, q);
+    case FM_LAYOUT_Q4_1: return small_block(layout, b, g) + offsetof(fm_panel_q4_1, q);
+    case FM_LAYOUT_Q5_0: return small_block(layout, b, g) + offsetof(fm_panel_q5_0, codes);
+    case FM_LAYOUT_Q5_1: return small_block(layout, b, g) + offsetof(fm_panel_q5_1, codes);
+    case FM_LAYOUT_IQ4_NL: return small_block(layout, b, g) + offsetof(fm_panel_iq4_nl, q);
+    case FM_LAYOUT_Q4_K: return (const char *)((const fm_panel_q4_k *)b.at)->q[4 * b.half + g];
+    case FM_LAYOUT_Q5_K:
+        return (const char *)&((const fm_panel_q5_k *)b.at)->group[4 * b.half + g];
+    case FM_LAYOUT_Q6_K:
+        return (const char *)((const fm_panel_q6_k *)b.at)->group[8 * b.half + g].low;
+    default: return (const char *)((const fm_panel_iq4_xs *)b.at)->q[4 * b.half + g];
+    }
+}
+
+/* d, where every layout's block begins. */
+FM_CODES_INLINE const uint16_t *d_of(const int layout, codes_block b, int g) {
+    return (const uint16_t *)(is_super(layout) ? b.at : small_block(layout, b, g));
+}
+
+/* m of Q4_1 and Q5_1, right behind d. */
+FM_CODES_INLINE const uint16_t *m_of(const int layout, codes_block b, int g) {
+    return d_of(layout, b, g) + FM_PANEL;
+}
+
+/* The scales of Q6_K. */
+FM_CODES_INLINE const int8_t *q6_scales(codes_block b, int g) {
+    return ((const fm_panel_q6_k *)b.at)->group[8 * b.half + g].scale;
+}
