@@ -279,6 +279,11 @@ static void options_that_make_no_sense_are_refused_with_a_sentence(void **state)
     o.n_logprobs = 1000;
     say(s, prompt, PROMPT, &o);
     assert_int_equal(none.n_top[0], FATHOM_LOGPROBS_TOP);
+    o = options_into(&none, 1, 3);
+    o.logprobs = true;
+    o.n_logprobs = -1000;
+    say(s, prompt, PROMPT, &o);
+    assert_int_equal(none.n_top[0], 0);
     fathom_session_free(s);
     fathom_model_close(model);
 }

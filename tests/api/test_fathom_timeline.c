@@ -311,6 +311,103 @@ static void a_steady_token_allocates_nothing(void **state) {
     }
 }
 
+static void a_timeline_of_nothing_can_be_kept_too(void **state) {
+    (void)state;
+    fathom_model *model = open_golden("tiny-v3", NULL);
+    fathom_session *s = session_of(model), *fork, *loaded;
+    fathom_error err;
+    const char *path = scratch_path("nothing");
+    assert_fathom(fathom_session_fork(s, &fork, &err));
+    assert_fathom(fathom_session_save(s, path, &err));
+    assert_fathom(fathom_session_load(model, path, &loaded, &err));
+    fathom_session *all[] = {s, fork, loaded};
+    float *expected = from_nothing("tiny-v3", prompt, 70);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(length_of(all[i]), 0);
+        assert_null(fathom_session_logits(all[i]));
+        assert_null(fathom_session_hidden(all[i]));
+        assert_fathom(fathom_session_sync(all[i], prompt, 70, NULL, &err));
+        assert_logits(model, all[i], expected);
+        fathom_session_free(all[i]);
+    }
+    free(expected);
+    fathom_model_close(model);
+}
+
+/* Allocations fail from the k-th on, whatever is under way: a sentence each time, nothing leaks, and what
+ * is left goes on with the right bits. */
+static fathom_status live_a_little(fathom_model *model, const char *path, int32_t *out, fathom_error *err) {
+    static const char text[] = "root ::= [a-z ]+\n";
+    fathom_session *s = NULL, *fork = NULL, *loaded = NULL;
+    fathom_grammar *g = NULL;
+    fathom_request r[3] = {{0}};
+    fathom_status status = fathom_grammar_gbnf(text, sizeof text - 1, &g, err);
+    if (status == FATHOM_OK) status = fathom_session_new(model, &s, err);
+    if (status == FATHOM_OK) status = fathom_session_sync(s, prompt, 100, NULL, err);
+    if (status == FATHOM_OK) status = fathom_session_fork(s, &fork, err);
+    if (status == FATHOM_OK) status = fathom_session_push(fork, 17, err);
+    if (status == FATHOM_OK) status = fathom_session_save(fork, path, err);
+    if (status == FATHOM_OK) status = fathom_session_load(model, path, &loaded, err);
+    if (status == FATHOM_OK) {
+        fathom_session *of[] = {s, fork, loaded};
+        for (int i = 0; i < 3; i++) {
+            r[i] = (fathom_request){.session = of[i], .prompt = prompt, .n = 101,
+                                    .options = fathom_generate_defaults(model)};
+            r[i].options.max_tokens = 12;
+            r[i].options.grammar = i == 1 ? g : NULL;
+            r[i].options.logprobs = true;
+        }
+        status = fathom_generate_many(r, 3, err);
+        for (int i = 0; i < 3 && status == FATHOM_OK; i++)
+            if ((status = r[i].status) != FATHOM_OK) *err = r[i].error;
+    }
+    if (status == FATHOM_OK) { /* the last token of a reply may not be there */
+        for (int i = 0; i < 3; i++) memcpy(out + 11 * i, fathom_session_tokens(r[i].session, &(size_t){0}) + 101,
+                                           11 * sizeof *out);
+    }
+    fathom_session_free(s);
+    fathom_session_free(fork);
+    fathom_session_free(loaded);
+    fathom_grammar_free(g);
+    return status;
+}
+
+static void memory_that_ends_anywhere_is_an_error_and_no_more(void **state) {
+    (void)state;
+    static const char *const models[] = {"tiny-v3", "tiny-llama"};
+    const char *path = scratch_path("faults");
+    for (size_t m = 0; m < FM_COUNT(models); m++) {
+        fathom_model_options options = fathom_model_defaults();
+        fathom_error err;
+        options.context = API_CONTEXT;
+        options.sessions = 4;
+        options.threads = 1;
+        fathom_model *model = open_golden(models[m], &options);
+        int32_t expected[33], got[33];
+        assert_fathom(live_a_little(model, path, expected, &err));
+        size_t live = fm_mem_statistics().live_bytes[FM_MEM_OTHER];
+        int64_t failed = 0;
+        for (int64_t k = 0;; k += 1 + k / 40) {
+            err = (fathom_error){0};
+            fm_mem_fail_from(k);
+            fathom_status status = live_a_little(model, path, got, &err);
+            fm_mem_fail_from(-1);
+            if (status == FATHOM_OK) {
+                assert_memory_equal(got, expected, sizeof got);
+                break;
+            }
+            if (status != FATHOM_ERR_MEMORY || !err.message[0])
+                fail_msg("%s, allocation %d: %d, '%s'", models[m], (int)k, status, err.message);
+            failed++;
+        }
+        assert_true(failed > 30);
+        assert_fathom(live_a_little(model, path, got, &err));
+        assert_memory_equal(got, expected, sizeof got);
+        assert_true(fm_mem_statistics().live_bytes[FM_MEM_OTHER] <= live);
+        fathom_model_close(model);
+    }
+}
+
 static int set_up(void **state) {
     (void)state;
     make_prompt(prompt, PROMPT, 77);
@@ -326,6 +423,8 @@ int main(void) {
         cmocka_unit_test(steps_over_many_sessions_give_each_its_own_bits),
         cmocka_unit_test(steps_that_make_no_sense_are_refused_and_change_nothing),
         cmocka_unit_test(a_steady_token_allocates_nothing),
+        cmocka_unit_test(a_timeline_of_nothing_can_be_kept_too),
+        cmocka_unit_test(memory_that_ends_anywhere_is_an_error_and_no_more),
     };
     return cmocka_run_group_tests_name("timelines through the library", tests, set_up, NULL);
 }
