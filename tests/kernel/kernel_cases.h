@@ -131,8 +131,11 @@ static inline void make_int8(dice *d, case_data *c) {
     c->n = c->n / c->k0 * c->k0;
     c->a = case_floats(d, c->n);
     c->b = case_floats(d, c->n);
-    for (int64_t i = 0; i < c->n; i++) /* magnitudes of every order, block by block */
-        if (roll(d) % 3 == 0) c->a[i] *= ldexpf(1, (int)(c->a[i / c->k0 * c->k0] * 120));
+    float order = 1; /* magnitudes of every order, block by block */
+    for (int64_t i = 0; i < c->n; i++) {
+        if (i % c->k0 == 0) order = ldexpf(1, (int)roll_below(d, 241) - 120);
+        if (roll(d) % 3 == 0) c->a[i] *= order;
+    }
     case_output(d, c, c->n);
 }
 static inline void call_int8_from_float(const fm_kernels *k, case_data *c) {
