@@ -10,7 +10,7 @@
 
 /* What a run would take, in bytes. */
 typedef struct needs {
-    uint64_t weights, plan;
+    uint64_t weights, plan, replies;
     uint64_t weights_in_place; /* leaving the file's rows where they are */
     uint64_t page;             /* cache of page_positions positions, with what a page costs beside rows */
     uint64_t token;            /* of one position */
@@ -44,6 +44,7 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
         status = fm_api_settle_context(model, engine, o, n->weights, &n->context, err);
     if (status == FM_OK) {
         n->plan = fm_engine_plan_bytes(engine);
+        n->replies = fm_api_reply_bytes(model, o);
         n->page = fm_engine_cache_bytes(engine, 1);
         n->page_positions = fm_engine_kv(engine)->page_positions;
         n->token = fm_engine_kv(engine)->page_bytes / (uint64_t)n->page_positions;
@@ -70,7 +71,7 @@ static fm_status find_needs(const fm_store *store, const fathom_model_options *o
 
 /* Positions of cache that fit beside weights and plan, at most the model's own; 0: none. */
 static int64_t largest_context(const needs *n, int64_t most) {
-    uint64_t fixed = n->weights + n->plan;
+    uint64_t fixed = n->weights + n->plan + n->replies;
     if (n->available == 0) return most;
     if (n->available <= fixed) return 0;
     uint64_t pages = (n->available - fixed) / n->page / (uint64_t)n->sessions; /* one of them spare */
@@ -91,7 +92,7 @@ static const char *size_text(uint64_t bytes, char text[24]) {
 static void advise(fm_buffer *out, const needs *n, int64_t largest, uint64_t parameters,
                    bool map_only) {
     char needed[24], left[24], in_place[24];
-    const uint64_t beside = n->plan + cache_of(n, n->context);
+    const uint64_t beside = n->plan + n->replies + cache_of(n, n->context);
     size_text(n->weights + beside, needed), size_text(n->available, left);
     if (n->available == 0) {
         fm_buffer_format(out, "It needs %s; how much this machine has left is unknown.", needed);
@@ -126,12 +127,14 @@ static void put_advice(fm_json_writer *w, const needs *n, int64_t largest, uint6
 }
 
 static void put_memory(fm_json_writer *w, const needs *n, const fm_config *config, bool map_only) {
-    const uint64_t cache = cache_of(n, n->context), total = n->weights + n->plan + cache;
+    const uint64_t cache = cache_of(n, n->context);
+    const uint64_t total = n->weights + n->plan + n->replies + cache;
     const int64_t largest = largest_context(n, config->max_position_embeddings);
     fm_json_open(w, "memory", '{');
     fm_json_put_integer(w, "weights", (int64_t)n->weights);
     fm_json_put_integer(w, "weights_in_place", (int64_t)n->weights_in_place);
     fm_json_put_integer(w, "plan", (int64_t)n->plan);
+    fm_json_put_integer(w, "replies", (int64_t)n->replies);
     fm_json_put_integer(w, "context", n->context);
     fm_json_put_integer(w, "cache", (int64_t)cache);
     fm_json_put_integer(w, "cache_bytes_per_token",

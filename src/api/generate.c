@@ -6,10 +6,8 @@
 
 #include <string.h>
 
-enum { DEFAULT_GUESSES = 8 };
-
 fathom_generate_options fathom_generate_defaults(const fathom_model *model) {
-    fathom_generate_options o = {.thinking_budget = -1, .guesses = DEFAULT_GUESSES};
+    fathom_generate_options o = {.thinking_budget = -1, .guesses = FM_API_GUESSES};
     if (model) o.sampling = fathom_sampling_defaults(model);
     return o;
 }

@@ -42,6 +42,11 @@ fm_engine_options fm_api_engine_options(const fathom_model_options *options, fm_
 /* Bytes of cache for `options->sessions` sessions as long as the context, and a page or two each for what
  * they do not share while they part. */
 uint64_t fm_api_cache_bytes(const fm_engine *engine, const fathom_model_options *options, int64_t context);
+/* Tokens guessed ahead unless the caller says otherwise. */
+enum { FM_API_GUESSES = 8 };
+/* Bytes that `options->sessions` replies at once take beside the cache: the logits and states of tokens that
+ * are checked together, and what drawing takes. */
+uint64_t fm_api_reply_bytes(const fm_model *model, const fathom_model_options *options);
 /* The context that was asked for, or the model's own (at most 32768), halved while it does not fit
  * beside weights and plan, down to 2048. */
 fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,

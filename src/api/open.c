@@ -47,6 +47,12 @@ uint64_t fm_api_cache_bytes(const fm_engine *e, const fathom_model_options *o, i
     return (uint64_t)o->sessions * (fm_engine_cache_bytes(e, context) + fm_engine_cache_bytes(e, 1));
 }
 
+uint64_t fm_api_reply_bytes(const fm_model *model, const fathom_model_options *o) {
+    uint64_t v = (uint64_t)model->config.vocab_size, d = (uint64_t)model->config.hidden_size;
+    uint64_t rows = 1 + FM_API_GUESSES, drawing = 12 * v; /* sample.h */
+    return (uint64_t)o->sessions * (rows * (v + d) * sizeof(float) + drawing);
+}
+
 /* "3.2 GiB" and the like, for sentences. */
 static double gib(uint64_t bytes) { return (double)bytes / (1 << 30); }
 
@@ -57,7 +63,8 @@ fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
     if (asked > most)
         return fm_fail(err, FM_ERR_LIMIT, "a context of %lld is more than the %lld positions this "
                        "model was made for", (long long)asked, (long long)most);
-    uint64_t fixed = weight_bytes + fm_engine_plan_bytes(engine), limit = options->memory_limit;
+    uint64_t fixed = weight_bytes + fm_engine_plan_bytes(engine) + fm_api_reply_bytes(model, options);
+    uint64_t limit = options->memory_limit;
     *context = asked ? asked : most < DEFAULT_CONTEXT ? most : DEFAULT_CONTEXT;
     while (!asked && limit && *context > SMALLEST_CONTEXT &&
            fixed + fm_api_cache_bytes(engine, options, *context) > limit)
@@ -70,14 +77,15 @@ static fm_status fit(fathom_model *m, fm_engine_options *engine, fm_error *err) 
     int64_t asked = m->options.context, context = 0;
     FM_TRY(fm_engine_new(m->inner, engine, &m->engine, err));
     FM_TRY(fm_api_settle_context(m->inner, m->engine, &m->options, m->weight_bytes, &context, err));
-    uint64_t fixed = m->weight_bytes + fm_engine_plan_bytes(m->engine), limit = m->options.memory_limit;
+    uint64_t plan = fm_engine_plan_bytes(m->engine) + fm_api_reply_bytes(m->inner, &m->options);
+    uint64_t fixed = m->weight_bytes + plan, limit = m->options.memory_limit;
     uint64_t cache = fm_api_cache_bytes(m->engine, &m->options, context);
     if (limit && fixed + cache > limit)
         return fm_fail(err, FM_ERR_MEMORY,
                        "%s needs %.1f GiB (weights %.1f, activations %.2f, %lld tokens of context "
                        "%.2f) and %.1f GiB are available: use a smaller quantisation%s",
                        m->path, gib(fixed + cache), gib(m->weight_bytes),
-                       gib(fm_engine_plan_bytes(m->engine)), (long long)context, gib(cache),
+                       gib(plan), (long long)context, gib(cache),
                        gib(limit), asked ? " or a smaller context" : "");
     m->options.context = engine->context = context;
     fm_engine_set_context(m->engine, context);

@@ -220,6 +220,7 @@ static void memory(fm_report *r, const fm_json *root) {
     fm_report_section(r, "Memory to run it", NULL, NULL);
     fm_report_row(r, "weights", memory_bytes(root, "weights"), NULL, NULL);
     fm_report_row(r, "activations", memory_bytes(root, "plan"), NULL, NULL);
+    fm_report_row(r, "logits of replies", memory_bytes(root, "replies"), NULL, NULL);
     fm_report_row(r, label, memory_bytes(root, "cache"), NULL, NULL);
     if (fm_report_number(root, "memory", "available") > 0)
         snprintf(remark, sizeof remark, "%s%s%s%s%s, %s available", r->ink.reset,

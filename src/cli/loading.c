@@ -32,7 +32,7 @@ static double say_needs(const char *path, const fathom_model_options *options) {
     if (fathom_inspect(path, options, &text, NULL) != FATHOM_OK) return 0;
     if (fm_json_parse(text, strlen(text), &root, NULL) == FM_OK) {
         weights = fm_report_number(root, "memory", "weights");
-        double plan = fm_report_number(root, "memory", "plan");
+        double plan = fm_report_number(root, "memory", "plan") + fm_report_number(root, "memory", "replies");
         double available = fm_report_number(root, "memory", "available");
         double context = fm_report_number(root, "memory", "context");
         double token = fm_report_number(root, "memory", "cache_bytes_per_token");
