@@ -78,11 +78,20 @@ typedef enum fathom_cache_type {
                           with odd shapes per 8 to 32; those that cannot are refused) */
 } fathom_cache_type;
 
+/* What products of matrices multiply the weights with. Both are exact in the sense above: a row's bits
+ * depend on its tokens and the weights alone, and are the same on every processor. */
+typedef enum fathom_activations {
+    FATHOM_ACTIVATIONS_F32,  /* float32, one k after another: the yardstick */
+    FATHOM_ACTIVATIONS_INT8, /* rounded to bytes with a scale per 128, where the weights are quantised
+                                (Q4 to Q8, IQ4): several times as fast; docs/activations.md says how far off */
+} fathom_activations;
+
 typedef struct fathom_model_options {
     int threads;                  /* 0: one per processor */
     const char *cpu;              /* "auto", "ref", "avx2", "avx512" */
     fathom_arith arith;
     fathom_cache_type cache;
+    fathom_activations activations;
     int64_t context;              /* positions per session; 0: the model's own, at most 32768 */
     int64_t rows;                 /* rows of a step, i.e. of a prefill chunk; 0: 256 */
     int64_t sessions;             /* so many may be as long as the context at once; 0: 1. More, shorter
@@ -112,6 +121,7 @@ typedef struct fathom_model_info {
     const char *cpu;             /* level in use: "avx512" */
     const char *chat_style;      /* "r1", "chatml", ...; "none" */
     fathom_arith arith;
+    fathom_activations activations;
     int threads;
     int64_t layers, hidden_size, vocabulary, context;
     uint64_t parameters, active_parameters;
@@ -229,8 +239,8 @@ FATHOM_API fathom_status fathom_step(fathom_session *const *sessions, size_t n,
                                      fathom_step_report *report, fathom_error *err);
 
 /* Writes the timeline with its keys, values and logits to a file that appears complete or not at all,
- * and reads one back, to go on with the very same bits. The file fits the model, its arithmetic and its
- * type of cache, and is refused elsewhere. */
+ * and reads one back, to go on with the very same bits. The file fits the model, its arithmetic, its
+ * activations and its type of cache, and is refused elsewhere. */
 FATHOM_API fathom_status fathom_session_save(const fathom_session *session, const char *path,
                                              fathom_error *err);
 FATHOM_API fathom_status fathom_session_load(fathom_model *model, const char *path,
@@ -337,6 +347,7 @@ typedef struct fathom_generation {
     double prompt_seconds, generate_seconds;
     uint64_t logits_hash;   /* fingerprint of the logits of every token, for comparing runs */
     fathom_arith arith;     /* that it was computed with */
+    fathom_activations activations;
 } fathom_generation;
 
 /* No budget, no stops, no grammar; guesses where they pay. */
@@ -451,6 +462,7 @@ typedef struct fathom_logits_options {
     int threads;
     fathom_arith arith;
     fathom_cache_type cache; /* F32 unless told otherwise */
+    fathom_activations activations;
     bool hidden, experts;    /* also write hidden.N, experts.N and expert_weights.N */
     bool mtp;                /* also run the multi-token-prediction module: mtp.logits, mtp.hidden */
     /* As in fathom_model_options, while weights are packed. Cancelled: nothing is written. */
@@ -459,7 +471,7 @@ typedef struct fathom_logits_options {
 } fathom_logits_options;
 
 FATHOM_API fathom_logits_options fathom_logits_defaults(void);
-/* One prefill of exactly these ids in float32 from the dequantised weights; writes `out_path`
+/* One prefill of exactly these ids, in float32 from the dequantised weights unless told otherwise; writes `out_path`
  * (safetensors): logits [T, V]; hidden.N [T, D] for N = 0 (embedding) to L (after layer N); final
  * [T, D]; experts.N and expert_weights.N [T, K] for MoE layers, ascending by id. */
 FATHOM_API fathom_status fathom_logits(const char *path, const int32_t *ids, size_t n,

@@ -109,6 +109,7 @@ static void put_model(fm_json_writer *w, const job *j) {
     fm_json_put_integer(w, "weight_bytes", (int64_t)info.weight_bytes);
     fm_json_put_text(w, "arith", info.arith == FATHOM_EXACT ? "exact" : "fast");
     fm_json_put_text(w, "cache", caches[j->model->options.cache]);
+    fm_json_put_text(w, "activations", fm_api_activations_name(info.activations));
     fm_json_put_text(w, "cpu", info.cpu);
     fm_json_put_text(w, "processor", fm_cpu_brand());
     fm_json_put_integer(w, "threads", info.threads);

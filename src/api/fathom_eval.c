@@ -81,6 +81,7 @@ static fm_status take_options(job *j, fm_error *err) {
     j->exam.setup = (fm_outcome_setup){
         .model = m->name, .architecture = m->inner->config.arch->name,
         .arith = m->options.arith == FATHOM_EXACT ? "exact" : "fast", .cache = caches[m->options.cache],
+        .activations = fm_api_activations_name(m->options.activations),
         .system = o->system, .instruction = o->instruction, .samples = o->samples ? o->samples : 1,
         .max_tokens = o->max_tokens, .thinking_budget = o->thinking_budget < 0 ? -1 : o->thinking_budget,
         .context = m->options.context, .temperature = tidy(o->sampling.temperature),

@@ -126,7 +126,8 @@ static void put_advice(fm_json_writer *w, const needs *n, int64_t largest, uint6
     fm_buffer_clear(&text);
 }
 
-static void put_memory(fm_json_writer *w, const needs *n, const fm_config *config, bool map_only) {
+static void put_memory(fm_json_writer *w, const needs *n, const fm_config *config,
+                       const fathom_model_options *o) {
     const uint64_t cache = cache_of(n, n->context);
     const uint64_t total = n->weights + n->plan + n->replies + cache;
     const int64_t largest = largest_context(n, config->max_position_embeddings);
@@ -135,6 +136,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
     fm_json_put_integer(w, "weights_in_place", (int64_t)n->weights_in_place);
     fm_json_put_integer(w, "plan", (int64_t)n->plan);
     fm_json_put_integer(w, "replies", (int64_t)n->replies);
+    fm_json_put_text(w, "activations", fm_api_activations_name(o->activations));
     fm_json_put_integer(w, "context", n->context);
     fm_json_put_integer(w, "cache", (int64_t)cache);
     fm_json_put_integer(w, "cache_bytes_per_token",
@@ -149,7 +151,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
         fm_json_put_text(w, "fits", NULL);
         fm_json_put_text(w, "largest_context", NULL);
     }
-    put_advice(w, n, largest, n->parameters, map_only);
+    put_advice(w, n, largest, n->parameters, o->map_only);
     fm_json_close(w, '}');
 }
 
@@ -194,7 +196,7 @@ static fm_status describe(const fm_store *store, const fathom_model_options *opt
     fm_json_open(w, NULL, '{');
     fm_inspect_summary(w, &config, store);
     FM_TRY(put_tokenizer(w, store, &config, err));
-    put_memory(w, &n, &config, o.map_only);
+    put_memory(w, &n, &config, &o);
     fm_inspect_tensors(w, store);
     fm_json_close(w, '}');
     return fm_buffer_status(w->out, err);

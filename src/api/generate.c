@@ -137,6 +137,7 @@ fathom_status fathom_generate(fathom_session *s, const int32_t *prompt, size_t n
     fm_error err;
     fathom_generate_options defaults = fathom_generate_defaults(s->model);
     fathom_generation g = {.prompt_tokens = (int64_t)n, .arith = s->model->options.arith,
+                           .activations = s->model->options.activations,
                            .stop_string = -1};
     job j = {.session = s, .options = options ? options : &defaults, .result = &g,
              .start = fm_clock_seconds()};
@@ -151,7 +152,8 @@ fathom_status fathom_generate(fathom_session *s, const int32_t *prompt, size_t n
 static fm_status begin(job *j, fathom_request *r, fm_error *err) {
     size_t reused = 0;
     r->result = (fathom_generation){.prompt_tokens = (int64_t)r->n, .stop_string = -1,
-                                    .arith = r->session->model->options.arith};
+                                    .arith = r->session->model->options.arith,
+                                    .activations = r->session->model->options.activations};
     if (r->session->engaged)
         return fm_fail(err, FM_ERR_ARGUMENT, "an earlier request has the same session: give each its own");
     *j = (job){.session = r->session, .options = &r->options, .result = &r->result,

@@ -60,6 +60,7 @@ static fm_status run(job *j, const char *path, const int32_t *ids, size_t n,
     FM_TRY(fm_model_load(j->model, j->pool, o->progress, o->progress_context, err));
     fm_observe_options observe = {.kernels = fm_kernels_get(level), .pool = j->pool,
                                   .cache = fm_api_kv_type(o->cache),
+                                  .activations = fm_api_activations(o->activations),
                                   .memory_limit = limit > need ? limit - need : 0,
                                   .hidden = o->hidden, .experts = o->experts, .mtp = o->mtp};
     FM_TRY(fm_observe_prefill(j->model, ids, (int64_t)n, &observe, &j->seen, err));

@@ -14,6 +14,14 @@ fm_kv_type fm_api_kv_type(fathom_cache_type type) {
     return type == FATHOM_CACHE_BF16 ? FM_KV_BF16 : type == FATHOM_CACHE_INT8 ? FM_KV_INT8 : FM_KV_F32;
 }
 
+fm_activations fm_api_activations(fathom_activations activations) {
+    return activations == FATHOM_ACTIVATIONS_INT8 ? FM_ACTIVATIONS_INT8 : FM_ACTIVATIONS_F32;
+}
+
+const char *fm_api_activations_name(fathom_activations activations) {
+    return activations == FATHOM_ACTIVATIONS_INT8 ? "int8" : "f32";
+}
+
 fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_options *out,
                          fm_cpu_level *level, fm_error *err) {
     *out = options ? *options : fathom_model_defaults();
@@ -39,6 +47,7 @@ fm_engine_options fm_api_engine_options(const fathom_model_options *o, fm_cpu_le
     int64_t together = o->sessions > TOGETHER ? o->sessions : TOGETHER;
     return (fm_engine_options){.rows = o->rows, .sequences = together,
                                .outputs = together + FM_DRAFT_MAX, .cache = fm_api_kv_type(o->cache),
+                               .activations = fm_api_activations(o->activations),
                                .share_prefixes = !o->no_sharing, .kernels = fm_kernels_get(level),
                                .pool = pool};
 }
@@ -194,7 +203,7 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .name = m->name, .architecture = c->arch->name,
         .format = fm_store_format_name(m->store), .cpu = m->options.cpu,
         .chat_style = fm_chat_style_name(m->tokenizer ? m->tokenizer->style : FM_CHAT_NONE),
-        .arith = m->options.arith, .threads = m->options.threads,
+        .arith = m->options.arith, .activations = m->options.activations, .threads = m->options.threads,
         .layers = c->num_hidden_layers, .hidden_size = c->hidden_size,
         .vocabulary = c->vocab_size, .context = m->options.context,
         .parameters = m->inner->parameters, .active_parameters = active_parameters(m->inner),

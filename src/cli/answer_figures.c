@@ -46,7 +46,8 @@ void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_ge
                          g->guessed_tokens);
     if (all && g->guessed_tokens) fm_buffer_format(out, ", %.2f tokens a step", tokens_per_step(g));
     if (all)
-        fm_buffer_format(out, " · %s · logits %016" PRIx64, g->arith == FATHOM_EXACT ? "exact" : "fast",
+        fm_buffer_format(out, " · %s%s · logits %016" PRIx64, g->arith == FATHOM_EXACT ? "exact" : "fast",
+                         g->activations == FATHOM_ACTIVATIONS_INT8 ? ", int8 activations" : "",
                          g->logits_hash);
 }
 
@@ -122,8 +123,10 @@ fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_m
     put_text(out, "stop_string", stop, stop ? strlen(stop) : 0);
     put_figures(out, g);
     put_text(out, "cpu", info.cpu, strlen(info.cpu));
-    fm_buffer_format(out, ",\n \"threads\": %d,\n \"arith\": \"%s\",\n \"logits_hash\": \"%016" PRIx64 "\"",
-                     info.threads, g->arith == FATHOM_EXACT ? "exact" : "fast", g->logits_hash);
+    fm_buffer_format(out, ",\n \"threads\": %d,\n \"arith\": \"%s\",\n \"activations\": \"%s\"",
+                     info.threads, g->arith == FATHOM_EXACT ? "exact" : "fast",
+                     g->activations == FATHOM_ACTIVATIONS_INT8 ? "int8" : "f32");
+    fm_buffer_format(out, ",\n \"logits_hash\": \"%016" PRIx64 "\"", g->logits_hash);
     if (tokens) {
         fm_buffer_text(out, ",\n \"tokens\": [");
         fm_buffer_put(out, tokens->data, tokens->size);

@@ -65,7 +65,8 @@ typedef struct column {
 } column;
 
 static const column columns[] = {
-    {"mode", "arith", -5},       {"cache", "cache", -5}, {"cpu", "cpu", -6},
+    {"mode", "arith", -5},       {"cache", "cache", -5}, {"act", "activations", -4},
+    {"cpu", "cpu", -6},
     {"threads", "threads", 7},   {"test", "test", -12},  {"tokens/s", "tokens_per_second", 9},
     {"min", "tokens_per_second_min", 9},                 {"max", "tokens_per_second_max", 9},
     {"seconds", "seconds", 8},   {"GB/s", "bytes_per_second", 6},

@@ -12,7 +12,7 @@ typedef struct arguments {
     const char *model;
     double memory;
     int64_t context;
-    int cache, arith;
+    int cache, arith, activations;
     bool json, tensors, map_only;
 } arguments;
 
@@ -29,6 +29,8 @@ static const fm_option options[] = {
      0, 0, "f32|bf16|int8", NULL},
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0,
      0, "exact|fast", NULL},
+    {FM_OPTION_CHOICE, "activations", 0, NULL, "what quantised weights are multiplied with",
+     offsetof(arguments, activations), 0, 0, "f32|int8", NULL},
     {FM_OPTION_REAL, "memory", 0, "N", "judge by N bytes, as in 64G, rather than by this machine",
      offsetof(arguments, memory), 1, 1e18, NULL, NULL},
     {FM_OPTION_FLAG, "map-only", .help = "as if computing from the file as it lies",
@@ -280,6 +282,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     if (a->context > 0) o.context = a->context;
     if (a->cache >= 0) o.cache = (fathom_cache_type)a->cache;
     if (a->arith >= 0) o.arith = (fathom_arith)a->arith;
+    if (a->activations >= 0) o.activations = (fathom_activations)a->activations;
     if (!isnan(a->memory)) o.memory_limit = (uint64_t)a->memory;
     o.map_only = a->map_only;
     char *json;

@@ -14,7 +14,7 @@
 typedef struct arguments {
     const char *model, *ids, *ids_file, *out, *cpu;
     int64_t threads;
-    int arith, cache;
+    int arith, cache, activations;
     bool hidden, experts, mtp;
 } arguments;
 
@@ -42,6 +42,8 @@ static const fm_option options[] = {
      "exact|fast", "exact"},
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",
      offsetof(arguments, cache), 0, 0, "f32|bf16|int8", "f32"},
+    {FM_OPTION_CHOICE, "activations", 0, NULL, "what quantised weights are multiplied with",
+     offsetof(arguments, activations), 0, 0, "f32|int8", "f32"},
 };
 
 static fm_status run(const void *parsed, fm_error *err);
@@ -113,6 +115,7 @@ static fm_status compute(const arguments *a, const fm_buffer *ids, fm_error *err
     if (a->threads > 0) o.threads = (int)a->threads;
     o.arith = (fathom_arith)a->arith;
     o.cache = (fathom_cache_type)a->cache;
+    o.activations = (fathom_activations)a->activations;
     o.hidden = a->hidden;
     o.experts = a->experts;
     o.mtp = a->mtp;

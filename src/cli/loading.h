@@ -10,7 +10,7 @@
 typedef struct fm_load_arguments {
     int64_t threads, context, rows;
     const char *cpu;
-    int arith, cache; /* fathom_arith, fathom_cache_type; -1: the library's default */
+    int arith, cache, activations; /* enums of fathom.h; -1: the library's default */
     bool map_only, verbose;
     bool no_mtp; /* set by commands that never guess */
 } fm_load_arguments;
@@ -33,6 +33,9 @@ typedef struct fm_load_arguments {
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",                           \
      offsetof(type, member.cache), 0, 0, "f32|bf16|int8", NULL},                                      \
+    {FM_OPTION_CHOICE, "activations", 0, NULL,                                                     \
+     "what quantised weights are multiplied with: int8 is faster, f32 the yardstick",              \
+     offsetof(type, member.activations), 0, 0, "f32|int8", NULL},                                  \
     {FM_OPTION_FLAG, "map-only",                                                                   \
      .help = "compute from the file as it lies: starts at once, runs slower",                      \
      .offset = offsetof(type, member.map_only)},                                                   \

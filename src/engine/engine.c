@@ -7,7 +7,8 @@ enum { DEFAULT_SEQUENCES = 16 };
 static fm_status make_plan(fm_engine *e, fm_error *err) {
     fm_plan_options plan = {.rows = e->options.rows, .outputs = e->options.outputs,
                             .kernels = e->options.kernels, .pool = e->options.pool,
-                            .routed = e->model->gate.per_token};
+                            .routed = e->model->gate.per_token,
+                            .activations = e->options.activations};
     FM_TRY(fm_plan_new(&plan, &e->plan, err));
     FM_TRY(fm_model_record(e->model, &(fm_record_options){.states = e->model->mtp}, e->plan, err));
     FM_TRY(fm_plan_place(e->plan, &e->plan_bytes, err));

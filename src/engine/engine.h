@@ -29,6 +29,7 @@ typedef struct fm_engine_options {
     int64_t outputs;      /* most rows with logits in one step; 0: as many as sequences */
     int64_t context;      /* positions a sequence may have */
     fm_kv_type cache;
+    fm_activations activations; /* what products multiply the weights with */
     uint64_t cache_limit; /* bytes of pages in all; 0: none */
     bool share_prefixes;  /* keep full pages for prompts that begin alike */
     const fm_kernels *kernels;

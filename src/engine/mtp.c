@@ -19,7 +19,8 @@ fm_status fm_mtp_new(fm_engine *e, fm_error *err) {
     fm_mtp *m = &e->mtp;
     const fm_engine_options *o = &e->options;
     fm_plan_options plan = {.rows = o->rows, .outputs = o->sequences, .kernels = o->kernels,
-                            .pool = o->pool, .routed = e->model->gate.per_token};
+                            .pool = o->pool, .routed = e->model->gate.per_token,
+                            .activations = o->activations};
     size_t bytes;
     m->kv = e->kv;
     m->kv.shift = 1;

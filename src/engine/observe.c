@@ -92,7 +92,8 @@ static fm_status run_plan(prefill *p, record_fn record, int64_t n, const int32_t
                           const float *hidden) {
     const fm_observe_options *o = p->options;
     fm_plan_options options = {.rows = n, .outputs = n, .kernels = o->kernels, .pool = o->pool,
-                               .routed = p->model->gate.per_token};
+                               .routed = p->model->gate.per_token,
+                               .activations = o->activations};
     fm_record_options what = {.hidden = o->hidden || hidden, .experts = o->experts};
     bool fast = p->model->options.arith == FM_FAST; /* then every row, for comparisons */
     fm_segment segment = {.count = n, .pages = p->pages.table, .fast_to = fast ? n : 0};

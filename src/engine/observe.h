@@ -24,6 +24,7 @@ typedef struct fm_observe_options {
     const fm_kernels *kernels;
     fm_pool *pool;
     fm_kv_type cache;
+    fm_activations activations;
     uint64_t memory_limit;    /* 0: none; refused with the number when more is needed */
     bool hidden, experts, mtp;
 } fm_observe_options;

@@ -40,7 +40,8 @@ typedef struct header {
     uint64_t layers, width;
     uint64_t vocabulary, hidden_size;
     uint64_t tokens;
-    uint32_t flags, reserved[9];
+    uint32_t flags, activations;  /* fm_activations */
+    uint32_t reserved[8];
     uint64_t hash;
 } header;
 _Static_assert(sizeof(header) == 128, "the header is written as it lies in memory");
@@ -58,7 +59,8 @@ static header header_of(const fm_engine *e, int64_t n, uint32_t flags) {
                 .block = (uint32_t)e->kv.block, .page_positions = (uint32_t)e->kv.page_positions,
                 .layers = (uint64_t)e->kv.n_layers, .width = (uint64_t)e->kv.width,
                 .vocabulary = (uint64_t)c->vocab_size, .hidden_size = (uint64_t)c->hidden_size,
-                .tokens = (uint64_t)n, .flags = flags | (e->mtp.plan ? HAS_MTP : 0u)};
+                .tokens = (uint64_t)n, .activations = e->options.activations,
+                .flags = flags | (e->mtp.plan ? HAS_MTP : 0u)};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     return h;
 }
@@ -253,6 +255,11 @@ static fm_status check_kin(const source *f, const header *h, const fm_engine *e)
         return fm_fail(f->err, FM_ERR_UNSUPPORTED,
                        "%s was computed in %s arithmetic and this engine computes in the other: open the "
                        "model with the same", f->path, h->arith == FM_EXACT ? "exact" : "fast");
+    if (h->activations != own.activations)
+        return fm_fail(f->err, FM_ERR_UNSUPPORTED,
+                       "%s was computed with %s activations and this engine computes with the other kind: "
+                       "open the model with the same", f->path,
+                       h->activations == FM_ACTIVATIONS_INT8 ? "int8" : "f32");
     if ((h->flags & HAS_MTP) != (own.flags & HAS_MTP))
         return fm_fail(f->err, FM_ERR_UNSUPPORTED,
                        "%s was computed %s multi-token prediction: open the model the same way", f->path,

@@ -31,6 +31,7 @@ void fm_outcome_put_setup(fm_buffer *out, const fm_outcome_setup *s) {
     put_hash(&w, "fingerprint", s->fingerprint);
     fm_json_put_text(&w, "arith", s->arith);
     fm_json_put_text(&w, "cache", s->cache);
+    fm_json_put_text(&w, "activations", s->activations);
     fm_json_put_integer(&w, "samples", s->samples);
     fm_json_put_integer(&w, "max_tokens", s->max_tokens);
     fm_json_put_integer(&w, "thinking_budget", s->thinking_budget);

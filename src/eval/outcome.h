@@ -15,7 +15,7 @@
 /* Everything that an answer depends on; two runs with the same may be joined. */
 typedef struct fm_outcome_setup {
     const char *model;        /* its name: said, not compared */
-    const char *architecture, *arith, *cache, *style, *system, *instruction; /* NULL: none */
+    const char *architecture, *arith, *cache, *activations, *style, *system, *instruction; /* NULL: none */
     uint64_t fingerprint;     /* of the weights: logits of a fixed prompt */
     int64_t samples, max_tokens, thinking_budget, context;
     double temperature, top_p, min_p;

@@ -106,6 +106,13 @@ void fm_plan_keep(fm_plan *plan, fm_value v, const char *name) {
     plan->values[v].kept_as = copy;
 }
 
+fm_value fm_plan_made_from(const fm_plan *plan, const fm_op *op, fm_value v) {
+    if (plan->failed || v < 0) return -1;
+    for (int i = plan->n_nodes - 1; i > plan->values[v].made_by; i--)
+        if (plan->nodes[i].op == op && plan->nodes[i].inputs[0] == v) return plan->nodes[i].outputs[0];
+    return -1;
+}
+
 int64_t fm_plan_columns(const fm_plan *plan, fm_value v) {
     return v < 0 ? 0 : (int64_t)(plan->values[v].row_bytes / sizeof(float));
 }

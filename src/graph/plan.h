@@ -27,11 +27,18 @@ typedef enum fm_row_space {
     FM_ROWS_SPACES
 } fm_row_space;
 
+/* What products of matrices multiply the weights with. */
+typedef enum fm_activations {
+    FM_ACTIVATIONS_F32,  /* the numbers themselves: kernel/panel.h */
+    FM_ACTIVATIONS_INT8, /* rounded to bytes, 128 to a scale, where the weight has codes: kernel/codes.h */
+} fm_activations;
+
 typedef struct fm_plan_options {
     int64_t rows;        /* capacity: rows of the largest step */
     int64_t outputs;     /* capacity: rows with logits */
     int64_t routed;      /* largest number of experts per token; 0 without experts */
     bool learns;
+    fm_activations activations;
     const struct fm_kernels *kernels;
     fm_pool *pool;
 } fm_plan_options;
@@ -59,7 +66,7 @@ typedef struct fm_op {
     size_t (*scratch)(const fm_plan *plan, const fm_node *node);
 } fm_op;
 
-enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 4 };
+enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 5 };
 
 struct fm_node {
     const fm_op *op;
@@ -85,6 +92,8 @@ const fm_node *fm_plan_node(fm_plan *plan, const fm_op *op, const fm_value *inpu
                             const fm_value *outputs, const void *params, size_t params_size);
 /* Keeps the value until the end of the run, under a name that callers can ask for. */
 void fm_plan_keep(fm_plan *plan, fm_value v, const char *name);
+/* What a node of `op` has made of v, so that it is made once for all who read it; -1: nothing yet. */
+fm_value fm_plan_made_from(const fm_plan *plan, const fm_op *op, fm_value v);
 /* Columns of a float value: row_bytes / 4. */
 int64_t fm_plan_columns(const fm_plan *plan, fm_value v);
 fm_row_space fm_plan_space(const fm_plan *plan, fm_value v);

@@ -4,7 +4,10 @@
  *
  * Every phase runs over all chosen experts at once: one unit of work is one tile of one expert's
  * matrix with all of that expert's rows, so a step of few tokens and one of many share the code,
- * and experts that nobody chose cost nothing. */
+ * and experts that nobody chose cost nothing.
+ *
+ * Where the plan says so and the weights have codes, x comes with its own codes (op/codes.c), which are
+ * gathered like its rows, and the rows between are rounded again. */
 #include "op/op.h"
 #include "op/op_private.h"
 
@@ -26,18 +29,31 @@ typedef struct job {
     const params *p;
     const active *experts;
     const float *x;                /* [T, D] */
+    const fm_codes *x_codes;       /* of x; NULL: products of floats */
     const int32_t *tokens;
     float *gathered, *gate, *up;   /* [slots, D], [slots, F], [slots, F] */
+    fm_codes *codes;               /* [slots]: of the rows that the phase multiplies */
     float *y;                      /* [slots, D] */
     int64_t groups;                /* tiles of the matrix of this phase */
+    bool floats_in, codes_in, codes_between; /* what some expert reads: of x; of silu(gate) * up */
 } job;
 
 static void gather(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
-    size_t d = (size_t)j->p->provider->hidden_size;
-    for (int64_t s = begin; s < end; s++)
-        memcpy(j->gathered + (size_t)s * d, j->x + (size_t)j->tokens[s] * d, d * sizeof(float));
+    size_t d = (size_t)j->p->provider->hidden_size, blocks = (size_t)fm_codes_blocks((int64_t)d);
+    for (int64_t s = begin; s < end; s++) {
+        size_t to = (size_t)s, from = (size_t)j->tokens[s];
+        if (j->floats_in) memcpy(j->gathered + to * d, j->x + from * d, d * sizeof(float));
+        if (j->codes_in)
+            memcpy(j->codes + to * blocks, j->x_codes + from * blocks, blocks * sizeof(fm_codes));
+    }
+}
+
+/* The expert's rows of the phase's input. */
+static fm_product_rows rows_of(const job *j, const active *e, const float *x, int64_t columns) {
+    fm_product_rows all = {x, j->x_codes ? j->codes : NULL, columns, 0};
+    return fm_rows_from(&all, e->first, e->rows);
 }
 
 static void gate_and_up(void *context, int64_t begin, int64_t end, int worker) {
@@ -49,16 +65,22 @@ static void gate_and_up(void *context, int64_t begin, int64_t end, int worker) {
         int64_t unit = i % (2 * j->groups), group = unit % j->groups;
         bool is_up = unit >= j->groups;
         const fm_weight *w = is_up ? e->weights.up : e->weights.gate;
-        fm_matmul_group(j->run->kernels, &w->panels, group, j->gathered + e->first * d, d, e->rows,
-                        (is_up ? j->up : j->gate) + e->first * f, f, scratch);
+        fm_product_rows x = rows_of(j, e, j->gathered, d);
+        fm_product_group(j->run->kernels, &w->panels, group, &x,
+                         (is_up ? j->up : j->gate) + e->first * f, f, scratch);
     }
 }
 
 static void activate(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
-    int64_t f = j->p->provider->intermediate_size, at = begin * f;
-    j->run->kernels->swiglu(j->gate + at, j->up + at, (end - begin) * f, j->gate + at);
+    const fm_kernels *k = j->run->kernels;
+    int64_t f = j->p->provider->intermediate_size, blocks = fm_codes_blocks(f);
+    for (int64_t s = begin; s < end; s++) {
+        float *row = j->gate + s * f;
+        k->swiglu(row, j->up + s * f, f, row);
+        if (j->codes_between) k->codes_from_float(row, f, j->codes + s * blocks);
+    }
 }
 
 static void down(void *context, int64_t begin, int64_t end, int worker) {
@@ -67,8 +89,9 @@ static void down(void *context, int64_t begin, int64_t end, int worker) {
     float *scratch = fm_plan_scratch(j->run->plan, worker);
     for (int64_t i = begin; i < end; i++) {
         const active *e = &j->experts[i / j->groups];
-        fm_matmul_group(j->run->kernels, &e->weights.down->panels, i % j->groups,
-                        j->gate + e->first * f, f, e->rows, j->y + e->first * d, d, scratch);
+        fm_product_rows x = rows_of(j, e, j->gate, f);
+        fm_product_group(j->run->kernels, &e->weights.down->panels, i % j->groups, &x,
+                         j->y + e->first * d, d, scratch);
     }
 }
 
@@ -88,6 +111,19 @@ static fm_status find_active(const fm_run *run, const params *p, const fm_routin
     return FM_OK;
 }
 
+/* What the chosen experts' weights read. */
+static void find_formats(job *j, int64_t n_active) {
+    const fm_kernels *k = j->run->kernels;
+    for (int64_t i = 0; i < n_active; i++) {
+        const fm_expert *e = &j->experts[i].weights;
+        bool gate = j->x_codes && fm_product_reads_codes(k, &e->gate->panels);
+        bool up = j->x_codes && fm_product_reads_codes(k, &e->up->panels);
+        j->codes_in |= gate || up;
+        j->floats_in |= !gate || !up;
+        j->codes_between |= j->x_codes && fm_product_reads_codes(k, &e->down->panels);
+    }
+}
+
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     fm_routing r = fm_routing_view(&p->gate, fm_plan_data(run->plan, node->inputs[1]),
@@ -101,6 +137,11 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
              .tokens = r.tokens, .gathered = fm_output(run, node, 0),
              .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2),
              .y = fm_output(run, node, 0)};
+    if (node->n_inputs > 2) {
+        j.x_codes = fm_plan_data(run->plan, node->inputs[2]);
+        j.codes = fm_plan_data(run->plan, node->outputs[4]);
+    }
+    find_formats(&j, n_active);
     fm_pool_for(run->pool, slots, 16, gather, &j);
     j.groups = fm_panel_groups(&experts[0].weights.gate->panels);
     fm_pool_for(run->pool, n_active * 2 * j.groups, 1, gate_and_up, &j);
@@ -120,12 +161,17 @@ const fm_op fm_op_experts = {.name = "experts", .forward = forward, .scratch = s
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate) {
     size_t d = (size_t)provider->hidden_size, f = (size_t)provider->intermediate_size;
+    bool reads_codes = fm_plan_options_of(p)->activations == FM_ACTIVATIONS_INT8;
+    fm_value x_codes = reads_codes ? fm_codes_value(p, x) : -1;
     fm_value y = fm_plan_value(p, FM_ROWS_ROUTED, d * sizeof(float), 0);
     fm_value g = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value u = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value list = fm_plan_value(
         p, FM_ROWS_OUTPUTS, 0, (size_t)gate->n_experts * (sizeof(active) + sizeof(int32_t)));
-    fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing), FM_VALUES(y, g, u, list),
+    size_t blocks = (size_t)fm_codes_blocks((int64_t)(d > f ? d : f));
+    fm_value codes =
+        reads_codes ? fm_plan_value(p, FM_ROWS_ROUTED, blocks * sizeof(fm_codes), 0) : -1;
+    fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing, x_codes), FM_VALUES(y, g, u, list, codes),
                  &(params){provider, *gate}, sizeof(params));
     return y;
 }

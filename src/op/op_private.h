@@ -3,13 +3,14 @@
 
 #include "graph/plan.h"
 #include "kernel/matmul.h"
+#include "pack/pack.h"
 
 #define FM_OP(symbol, help) extern const fm_op symbol;
 #include "op/ops.def"
 #undef FM_OP
 
 /* Lists of values end with -1. */
-#define FM_VALUES(...) ((const fm_value[]){__VA_ARGS__, -1, -1, -1, -1})
+#define FM_VALUES(...) ((const fm_value[]){__VA_ARGS__, -1, -1, -1, -1, -1})
 
 static inline const void *fm_params(const fm_node *node) { return node->params; }
 static inline float *fm_input(const fm_run *run, const fm_node *node, int i) {
@@ -38,4 +39,36 @@ static inline void fm_matmul_group(const fm_kernels *k, const fm_panels *w, int6
     if (end > fm_panel_count(w)) end = fm_panel_count(w);
     fm_matmul(k, w, begin, end, x, ldx, rows, y, ldy, scratch);
 }
+/* Rows of x as a product may read them. */
+typedef struct fm_product_rows {
+    const float *x;
+    const fm_codes *codes; /* the same rounded, NULL: not asked for */
+    int64_t columns, n;
+} fm_product_rows;
+static inline fm_product_rows fm_rows_from(const fm_product_rows *r, int64_t first, int64_t n) {
+    return (fm_product_rows){r->x + first * r->columns,
+                             r->codes ? r->codes + first * fm_codes_blocks(r->columns) : NULL,
+                             r->columns, n};
+}
+/* Whether a product with this weight reads the codes: it does where there are any. */
+static inline bool fm_product_reads_codes(const fm_kernels *k, const fm_panels *w) {
+    return k->codes_product[w->layout] != NULL;
+}
+/* Group `g` of y = x w^T, of integers if they are there and the weight has its codes. */
+static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int64_t g,
+                                    const fm_product_rows *r, float *y, int64_t ldy,
+                                    float *scratch) {
+    int64_t begin = g * FM_PANEL_GRAIN, end = begin + FM_PANEL_GRAIN;
+    if (end > fm_panel_count(w)) end = fm_panel_count(w);
+    if (r->codes && fm_product_reads_codes(k, w))
+        fm_matmul_codes(k, w, begin, end, r->codes, fm_codes_blocks(r->columns), r->n, y, ldy,
+                        scratch);
+    else
+        fm_matmul(k, w, begin, end, r->x, r->columns, r->n, y, ldy, scratch);
+}
+/* What a product with `w` adds to a plan: whether the plan asks for codes and the weight will have
+ * some once it is packed; and the codes of x, recorded once. */
+bool fm_reads_codes(const fm_plan *p, const fm_weight *w);
+fm_value fm_codes_value(fm_plan *p, fm_value x);
+
 static inline size_t fm_matmul_scratch_bytes(void) { return FM_MATMUL_SCRATCH * sizeof(float); }

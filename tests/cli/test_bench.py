@@ -58,15 +58,26 @@ class Bench(unittest.TestCase):
             got = hashes(json.loads(bench('tiny-v2-lite', '--json', *options)))
             self.assertNotEqual(got, usual, options)
 
+    def test_activations_are_named_and_are_part_of_what_the_logits_mean(self):
+        usual = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json'))
+        self.assertEqual(usual['activations'], 'f32')
+        got = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'int8'))
+        self.assertEqual(got['activations'], 'int8')
+        self.assertEqual(len(set(hashes(usual) + hashes(got))), 12)
+        for options in (['--threads', '1'], ['--cpu', 'ref']):
+            again = bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'int8', *options)
+            self.assertEqual(hashes(json.loads(again)), hashes(got))
+
     def test_the_table_and_the_csv_say_the_same(self):
         lines = [line for line in bench('tiny-llama').splitlines() if '@d' in line]
         table = [line.split() for line in lines]
         rows = list(csv.DictReader(io.StringIO(bench('tiny-llama', '--csv'))))
-        self.assertEqual([row[4] for row in table], NAMES)
+        self.assertEqual([row[5] for row in table], NAMES)
         self.assertEqual([row['test'] for row in rows], NAMES)
         self.assertEqual([row[-1] for row in table], [row['logits_hash'] for row in rows])
         for row in rows:
-            self.assertEqual((row['arith'], row['cache'], row['threads']), ('exact', 'f32', '2'))
+            self.assertEqual((row['arith'], row['cache'], row['activations'], row['threads']),
+                             ('exact', 'f32', 'f32', '2'))
             self.assertGreater(float(row['tokens_per_second']), 0)
             self.assertEqual(row['bytes_per_second'] == '', row['test'].startswith('pp'))
             self.assertEqual(row['flops_per_second'] == '', row['test'].startswith('tg'))

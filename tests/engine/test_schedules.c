@@ -27,7 +27,8 @@ static int64_t draw(world *w, int64_t n) {
     return (int64_t)(fm_rng_uniform(w->seed, 7, w->draws++) * (double)n);
 }
 
-static world open_world(const char *name, fm_kv_type cache, int threads, uint64_t seed) {
+static world open_world_with(const char *name, fm_kv_type cache, fm_activations activations, int threads,
+                             uint64_t seed) {
     world w = {.seed = seed, .name = name};
     fm_error err;
     assert_ok(fm_store_open(golden_path(name), &w.store, &err));
@@ -41,17 +42,23 @@ static world open_world(const char *name, fm_kv_type cache, int threads, uint64_
         assert_ok(fm_model_kv_shape(w.model, cache, &shape, &err));
     }
     fm_engine_options options = {.rows = 48, .sequences = 4, .outputs = 9, .context = CONTEXT, .cache = cache,
+                                 .activations = activations,
                                  .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w.pool,
                                  .share_prefixes = true};
     options.cache_limit = (MOST * (CONTEXT / 64 + 2) + 4) * (uint64_t)(shape.page_bytes + 64);
     assert_ok(fm_engine_new(w.model, &options, &w.engine, &err));
     assert_ok(fm_engine_start(w.engine, &err));
     fm_engine_options alone = {.rows = CONTEXT, .context = CONTEXT, .cache = cache,
+                               .activations = activations,
                                .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w.solo_pool};
     assert_ok(fm_engine_new(w.model, &alone, &w.solo, &err));
     assert_ok(fm_engine_start(w.solo, &err));
     w.vocabulary = w.model->config.vocab_size;
     return w;
+}
+
+static world open_world(const char *name, fm_kv_type cache, int threads, uint64_t seed) {
+    return open_world_with(name, cache, FM_ACTIVATIONS_F32, threads, seed);
 }
 
 static void close_world(world *w) {
@@ -110,6 +117,7 @@ static void check_draft(world *w, fm_sequence *s, const guess *g, int32_t next) 
     memcpy(ids, tokens, (size_t)n * sizeof *ids);
     ids[n] = next;
     fm_observe_options options = {.cache = fm_engine_options_of(w->engine)->cache, .mtp = true,
+                                  .activations = fm_engine_options_of(w->engine)->activations,
                                   .kernels = fm_kernels_get(fm_cpu_detect()), .pool = w->solo_pool};
     assert_ok(fm_observe_prefill(w->model, ids, n + 1, &options, &seen, &err));
     const fm_observed *logits = fm_observation_find(&seen, "mtp.logits");
@@ -234,8 +242,9 @@ typedef struct tally {
     int64_t checked, shared, drafted, kept, restored, drafts;
 } tally;
 
-static void run_one(const char *name, fm_kv_type cache, int threads, uint64_t seed, int steps, tally *t) {
-    world w = open_world(name, cache, threads, seed);
+static void run_one(const char *name, fm_kv_type cache, fm_activations activations, int threads,
+                    uint64_t seed, int steps, tally *t) {
+    world w = open_world_with(name, cache, activations, threads, seed);
     run_schedule(&w, steps);
     t->checked += w.checked;
     t->shared += w.shared;
@@ -256,12 +265,30 @@ static void every_row_is_that_of_its_solo_run(void **state) {
         tally t = {0};
         for (size_t c = 0; c < FM_COUNT(caches); c++)
             for (int k = 0; k < schedules; k++)
-                run_one(models[i], caches[c], threads[(i + c + (size_t)k) % 4],
+                run_one(models[i], caches[c], FM_ACTIVATIONS_F32, threads[(i + c + (size_t)k) % 4],
                         1000 + (i * 3 + c) * 1000 + (uint64_t)k, steps, &t);
         assert_true(t.checked > 0);
         if (sanitized()) continue;
         assert_true(t.checked > schedules * steps / 4 && t.kept > schedules * steps / 4);
         assert_true(t.shared > 0 && t.restored > 0 && (t.drafts == 0 || t.drafted > 0));
+    }
+}
+
+/* The same with activations in bytes: over models whose weights have codes, experts and MTP among them. */
+static void every_row_is_that_of_its_solo_run_with_activations_in_bytes(void **state) {
+    (void)state;
+    static const char *const quantised[] = {"gguf/tiny-v2-lite.q8_0.gguf", "gguf/tiny-llama.q8_0.gguf",
+                                            "odd/gguf-moonlight-q8_0/model.gguf",
+                                            "odd/gguf-qwen3-legacy/model.gguf"};
+    bool soak = getenv("FATHOM_SOAK");
+    int schedules = soak ? 60 : 2, steps = sanitized() && !soak ? 30 : 100;
+    for (size_t i = 0; i < FM_COUNT(quantised); i++) {
+        tally t = {0};
+        for (int k = 0; k < schedules; k++)
+            run_one(quantised[i], k % 2 ? FM_KV_BF16 : FM_KV_F32, FM_ACTIVATIONS_INT8,
+                    1 + (k + (int)i) % 3, 90000 + i * 1000 + (uint64_t)k, steps, &t);
+        assert_true(t.checked > 0);
+        if (!sanitized()) assert_true(t.checked > schedules * steps / 4 && t.shared > 0);
     }
 }
 
@@ -322,6 +349,7 @@ static void a_steady_step_allocates_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_that_of_its_solo_run),
+        cmocka_unit_test(every_row_is_that_of_its_solo_run_with_activations_in_bytes),
         cmocka_unit_test(a_full_cache_gives_up_prefixes_and_then_says_so),
         cmocka_unit_test(a_steady_step_allocates_nothing),
     };
