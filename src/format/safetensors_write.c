@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/json_write.h"
 #include "base/unicode.h"
+#include "format/item_sink.h"
 #include "format/name_table.h"
-#include "format/store.h"
 
 #include <string.h>
 
@@ -119,20 +119,23 @@ static fm_status write_header(fm_buffer *b, const plan *p, const char *const *me
     return FM_OK;
 }
 
-static fm_status write_file(const char *path, const plan *p, const fm_buffer *header,
-                            fm_error *err) {
+static fm_status write_file(const char *path, const plan *p, const fm_buffer *header, fm_item_fn fn,
+                            void *context, fm_error *err) {
     fm_writer *w;
     FM_TRY(fm_writer_open(path, &w, err));
     fm_status status = fm_writer_put(w, header->data, header->size, err);
-    for (size_t k = 0; k < p->n && status == FM_OK; k++)
-        status = fm_writer_put(w, p->items[p->order[k]].data, p->bytes[p->order[k]], err);
+    for (size_t k = 0; k < p->n && status == FM_OK; k++) {
+        size_t i = p->order[k];
+        status = fm_item_write(w, p->items[i].name, p->bytes[i], fn, context, i, err);
+    }
     if (status == FM_OK) return fm_writer_commit(w, err);
     fm_writer_abort(w);
     return status;
 }
 
-fm_status fm_safetensors_write(const char *path, const fm_safetensors_item *items, size_t n,
-                               const char *const *metadata, size_t n_metadata, fm_error *err) {
+fm_status fm_safetensors_write_from(const char *path, const fm_safetensors_item *items, size_t n,
+                                    const char *const *metadata, size_t n_metadata, fm_item_fn fn,
+                                    void *context, fm_error *err) {
     plan p = {.items = items, .n = n};
     fm_buffer header = {0};
     p.order = fm_alloc_array(n + 1, sizeof *p.order, FM_MEM_OTHER);
@@ -144,9 +147,20 @@ fm_status fm_safetensors_write(const char *path, const fm_safetensors_item *item
         put_in_order(&p);
         status = write_header(&header, &p, metadata, n_metadata, err);
     }
-    if (status == FM_OK) status = write_file(path, &p, &header, err);
+    if (status == FM_OK) status = write_file(path, &p, &header, fn, context, err);
     fm_buffer_clear(&header);
     fm_free(p.order);
     fm_free(p.bytes);
     return status;
+}
+
+static fm_status put_data(void *context, size_t i, fm_item_sink *sink, fm_error *err) {
+    const fm_safetensors_item *item = (const fm_safetensors_item *)context + i;
+    return fm_item_put(sink, item->data, sink->left, err);
+}
+
+fm_status fm_safetensors_write(const char *path, const fm_safetensors_item *items, size_t n,
+                               const char *const *metadata, size_t n_metadata, fm_error *err) {
+    return fm_safetensors_write_from(path, items, n, metadata, n_metadata, put_data,
+                                     (void *)(uintptr_t)items, err);
 }

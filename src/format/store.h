@@ -73,3 +73,14 @@ typedef struct fm_safetensors_item {
  * strings (key, value), 2 * n_metadata entries, or NULL. */
 fm_status fm_safetensors_write(const char *path, const fm_safetensors_item *items, size_t n,
                                const char *const *metadata, size_t n_metadata, fm_error *err);
+
+/* Files larger than memory are written tensor by tensor: the writer asks for each item once, in the
+ * order of the file, and `fn` puts exactly its bytes into the sink, in as many pieces as it likes. */
+typedef struct fm_item_sink fm_item_sink;
+fm_status fm_item_put(fm_item_sink *sink, const void *bytes, size_t n, fm_error *err);
+typedef fm_status (*fm_item_fn)(void *context, size_t item, fm_item_sink *sink, fm_error *err);
+
+/* As fm_safetensors_write; the items' data are not looked at. */
+fm_status fm_safetensors_write_from(const char *path, const fm_safetensors_item *items, size_t n,
+                                    const char *const *metadata, size_t n_metadata, fm_item_fn fn,
+                                    void *context, fm_error *err);
