@@ -84,6 +84,19 @@ const fm_known *fm_known_find(const char *name) {
     return NULL;
 }
 
+const fm_known *fm_known_of(const fm_pretoken *p, bool nfc, bool ignore_merges, bool adds_bos) {
+    const fm_known *found = NULL;
+    for (size_t i = 0; i < FM_COUNT(known); i++) {
+        const fm_known *k = &known[i];
+        if (k->nfc != nfc || k->ignore_merges != ignore_merges ||
+            !fm_pretoken_is(p, k->stages, stages_of(k)))
+            continue;
+        if (k->adds_bos == adds_bos) return k;
+        if (!found) found = k;
+    }
+    return found;
+}
+
 void fm_known_names(fm_buffer *out) {
     for (size_t i = 0; i < FM_COUNT(known); i++)
         fm_buffer_format(out, "%s%s", i ? ", " : "", known[i].names);

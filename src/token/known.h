@@ -16,6 +16,9 @@ typedef struct fm_known {
 
 /* By name or alias; NULL if unknown. */
 const fm_known *fm_known_find(const char *name);
+/* The one that cuts, normalises and merges just so; of several the one that treats BOS alike. NULL:
+ * none does. */
+const fm_known *fm_known_of(const fm_pretoken *p, bool nfc, bool ignore_merges, bool adds_bos);
 /* All names, for messages. */
 void fm_known_names(fm_buffer *out);
 fm_status fm_known_add_stages(const fm_known *known, fm_pretoken *out, fm_error *err);

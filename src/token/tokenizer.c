@@ -99,3 +99,7 @@ fm_token fm_tokenizer_bos(const fm_tokenizer *t) { return t->bos; }
 fm_token fm_tokenizer_eos(const fm_tokenizer *t) { return t->eos; }
 bool fm_tokenizer_adds_bos(const fm_tokenizer *t) { return t->adds_bos; }
 const char *fm_tokenizer_chat_template(const fm_tokenizer *t) { return t->chat_template; }
+const char *fm_tokenizer_pre(const fm_tokenizer *t) {
+    const fm_known *known = fm_known_of(t->pretoken, t->nfc, t->bpe.ignore_merges, t->adds_bos);
+    return known ? known->names : NULL;
+}

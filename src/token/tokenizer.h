@@ -67,6 +67,9 @@ bool fm_tokenizer_adds_bos(const fm_tokenizer *tokenizer);
 /* Ids that end an assistant's turn: EOS, <|eot_id|>, <|im_end|>, ... */
 bool fm_tokenizer_is_end_of_turn(const fm_tokenizer *tokenizer, fm_token id);
 const char *fm_tokenizer_chat_template(const fm_tokenizer *tokenizer); /* Jinja text or NULL */
+/* The names that GGUF files call this way of cutting text by (known.h), separated by spaces; NULL where
+ * it has none. */
+const char *fm_tokenizer_pre(const fm_tokenizer *tokenizer);
 
 /* ---- streaming decode: never half a character --------------------------------------------------*/
 
