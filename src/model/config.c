@@ -174,6 +174,13 @@ static void read_token_ids(fm_config *config, const fm_meta *meta) {
         config->bos_token_id = bos->integer;
 }
 
+/* GGUF keeps the makers' advice on sampling under names without an architecture. */
+static fm_status read_gguf_sampling(fm_config *config, const fm_meta *meta, fm_error *err) {
+    FM_TRY(fm_config_read_real(config, meta, "general.sampling.temp", 0, 1000, &config->temperature, err));
+    FM_TRY(fm_config_read_real(config, meta, "general.sampling.top_p", 0, 1, &config->top_p, err));
+    return fm_meta_get_integer(meta, "general.sampling.top_k", 0, MAX_CONTEXT, &config->top_k, err);
+}
+
 /* ---- checks that need more than one value -----------------------------------------------------*/
 
 static fm_status check_activation(const fm_meta *meta, fm_error *err) {
@@ -233,7 +240,9 @@ fm_status fm_config_read(fm_config *config, const fm_meta *meta, bool gguf, fm_e
     FM_TRY(fm_config_read_fields(config, meta, common_fields, FM_COUNT(common_fields), err));
     FM_TRY(settle_vocabulary(config, meta, err));
     FM_TRY(settle_layers(config, err));
-    if (!gguf) {
+    if (gguf) {
+        FM_TRY(read_gguf_sampling(config, meta, err));
+    } else {
         FM_TRY(check_activation(meta, err));
         FM_TRY(check_quantization(meta, err));
     }
