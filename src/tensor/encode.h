@@ -1,7 +1,12 @@
 /* encode.h: the quantisers that dtypes.def names; reached through fm_dtype_get(...)->encode. */
 #pragma once
 
-#include <stdint.h>
+#include "tensor/dtype.h"
+
+/* Rounds a row as well as Fathom can: where the format leaves a choice of scales, one that makes the
+ * sum of importance[i] * (src[i] - rounded[i])^2 small; `importance` NULL counts all alike. Types
+ * without such a choice, and those that are not searched, are rounded by their encode. */
+void fm_quantize_row(fm_dtype dtype, const float *src, const float *importance, void *dst, int64_t n);
 
 void fm_encode_f32(const float *src, void *dst, int64_t n);
 void fm_encode_f16(const float *src, void *dst, int64_t n);
