@@ -28,11 +28,21 @@ fm_cpu_level fm_cpu_detect(void) {
 #endif
 }
 
-bool fm_cpu_has_vnni(void) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    return fm_cpu_detect() >= FM_CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+static bool has_avx_vnni(void) {
+    unsigned a = 0, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+#endif
+
+bool fm_cpu_has_vnni(fm_cpu_level level) {
+#if defined(__x86_64__)
+    if (level > fm_cpu_detect()) return false;
+    return level == FM_CPU_AVX2     ? has_avx_vnni()
+           : level == FM_CPU_AVX512 ? __builtin_cpu_supports("avx512vnni")
+                                    : false;
 #else
+    (void)level;
     return false;
 #endif
 }

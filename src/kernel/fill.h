@@ -7,5 +7,7 @@ void fm_kernels_fill_ref(fm_kernels *k); /* every entry but row_product */
 #if defined(__x86_64__)
 void fm_kernels_fill_avx2(fm_kernels *k);
 void fm_kernels_fill_avx512(fm_kernels *k);
-void fm_kernels_fill_vnni(fm_kernels *k); /* over AVX-512, on the processors that have it */
+/* Over AVX2 and AVX-512, on the processors that have it. */
+void fm_kernels_fill_avx2vnni(fm_kernels *k);
+void fm_kernels_fill_vnni(fm_kernels *k);
 #endif

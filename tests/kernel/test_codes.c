@@ -2,6 +2,7 @@
  * bits at every CPU level and for every number of rows, and loud about what cannot be a number. */
 #include "kernel_support.h"
 
+#include "kernel/fill.h"
 #include "kernel/matmul.h"
 #include "pack/pack.h"
 
@@ -16,6 +17,22 @@ typedef struct fixture {
     float *y;                       /* of the reference */
     float *scratch;
 } fixture;
+
+/* The tables of the levels, and where a level has VNNI, the one that it would have without; NULL past
+ * the last. */
+static const fm_kernels *table(int i) {
+    if (i < levels_here()) return fm_kernels_get((fm_cpu_level)i);
+#if defined(__x86_64__)
+    static fm_kernels plain;
+    if (i == levels_here() && fm_cpu_has_vnni(FM_CPU_AVX2)) {
+        plain = *fm_kernels_get(FM_CPU_AVX2);
+        fm_kernels_fill_avx2(&plain);
+        plain.name = "avx2 without vnni";
+        return &plain;
+    }
+#endif
+    return NULL;
+}
 
 static bool multiplies(int dtype) {
     fm_layout layout = fm_layout_for(&(fm_tensor){.dtype = (fm_dtype)dtype});
@@ -99,8 +116,8 @@ static void every_level_and_every_number_of_rows_gives_the_same_bits(void **stat
             fixture f = make(&d, dtype, outs[round % (int)FM_COUNT(outs)], n_in,
                              counts[round % (int)FM_COUNT(counts)]);
             define(&f);
-            for (int level = 0; level < levels_here(); level++) {
-                const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+            for (int i = 0; table(i); i++) {
+                const fm_kernels *k = table(i);
                 quantise(k, &f);
                 expect_rows(&f, k, 0, f.rows);
                 for (int64_t m = 0; m < f.rows; m++) expect_rows(&f, k, m, 1);
@@ -179,8 +196,7 @@ static void the_largest_codes_do_not_overflow(void **state) {
             for (int64_t i = 0; i < f.rows * 512; i++) f.x[i] = pattern % 2 ? -3.0f : 3.0f;
             quantise(fm_kernels_get(FM_CPU_REF), &f);
             define(&f);
-            for (int level = 0; level < levels_here(); level++)
-                expect_rows(&f, fm_kernels_get((fm_cpu_level)level), 0, f.rows);
+            for (int i = 0; table(i); i++) expect_rows(&f, table(i), 0, f.rows);
             release(&f);
         }
     }
@@ -196,8 +212,8 @@ static void what_is_no_number_stays_none(void **state) {
         for (size_t s = 0; s < FM_COUNT(strange); s++) {
             fixture f = make(&d, dtype, 20, 768, 3);
             f.x[768 + roll_below(&d, 768)] = strange[s];
-            for (int level = 0; level < levels_here(); level++) {
-                const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+            for (int i = 0; table(i); i++) {
+                const fm_kernels *k = table(i);
                 quantise(k, &f);
                 fm_matmul_codes(k, &f.w.panels, 0, 2, f.codes, f.ldx, 3, f.y, f.ldy, f.scratch);
                 for (int64_t m = 0; m < 3; m++)
@@ -221,9 +237,9 @@ static void codes_keep_their_order_and_their_sums(void **state) {
         float padded[512] = {0};
         memcpy(padded, x, (size_t)n * sizeof *x);
         fm_kernels_get(FM_CPU_REF)->int8_from_float(padded, 512, FM_CODES, code, scale);
-        for (int level = 0; level < levels_here(); level++) {
+        for (int t = 0; table(t); t++) {
             memset(codes, 0x55, sizeof codes);
-            fm_kernels_get((fm_cpu_level)level)->codes_from_float(x, n, codes);
+            table(t)->codes_from_float(x, n, codes);
             for (int64_t b = 0; b < fm_codes_blocks(n); b++) {
                 int32_t sums[8] = {0};
                 assert_int_equal(fm_float_bits(codes[b].scale), fm_float_bits(scale[b]));

@@ -88,7 +88,7 @@ static void x86_levels_override_what_is_hot(void **state) {
         }
         /* Products of integers: for the same layouts everywhere, or bits would depend on the level. */
         const fm_kernels *ref = fm_kernels_get(FM_CPU_REF);
-        bool faster = level == FM_CPU_AVX2 || fm_cpu_has_vnni();
+        bool faster = level == FM_CPU_AVX2 || fm_cpu_has_vnni(FM_CPU_AVX512);
         for (int layout = 0; layout < FM_LAYOUTS; layout++) {
             assert_int_equal(k->codes_product[layout] != NULL, ref->codes_product[layout] != NULL);
             if (faster && ref->codes_product[layout])

@@ -4,7 +4,9 @@
  * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some fours of the
  * group in a register; the float chains of the block and of the row lie in the L1 cache and are met
  * once per group and per 128 columns. Every accumulator is a variable with a name: gcc keeps an array
- * of them in memory. */
+ * of them in memory.
+ *
+ * Compiled twice: for AVX2 alone, and with AVX-VNNI, whose vpdpbusd adds to an int32 at once. */
 #include "kernel/x86/codes_avx2.h"
 
 #include <string.h>
@@ -70,7 +72,7 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
         __asm__("" : "+x"(n##r##0), "+x"(n##r##1));                                                \
     } while (0)
 
-#define END_SIGNED(r)                                                                              \
+#define END_BYTES(r)                                                                              \
     do {                                                                                           \
         dot[r][0] = n##r##0;                                                                       \
         dot[r][1] = n##r##1;                                                                       \
@@ -90,7 +92,7 @@ static FM_INLINE void multiply_bytes(const tile *t, const fm_codes *x, const int
         __m256i a0 = _mm256_abs_epi8(u0), a1 = _mm256_abs_epi8(u1);
         EACH_ROW(ADD_SIGNED);
     }
-    EACH_ROW(END_SIGNED);
+    EACH_ROW(END_BYTES);
 }
 
 /* What the group's dot begins with: minus what the offset of the codes will add. */
@@ -100,6 +102,32 @@ static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, int g) {
     return _mm256_slli_epi32(_mm256_set1_epi32(minus[g]), offset_bits(layout));
 }
 
+#ifdef __AVXVNNI__
+#define ADD_FOUR_VNNI(r)                                                                           \
+    do {                                                                                           \
+        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        n##r##0 = _mm256_dpbusd_avx_epi32(n##r##0, u0, four);                                      \
+        n##r##1 = _mm256_dpbusd_avx_epi32(n##r##1, u1, four);                                      \
+    } while (0)
+
+#define BEGIN_DOT(r) n##r##0 = n##r##1 = begin_dot(layout, x + r * ldx, g)
+
+/* dot[r][h] of group g, of unsigned codes. */
+static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
+                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+    const int columns = group_columns(layout);
+    int64_t ldx = t->ldx;
+    CELLS(__m256i, n);
+    SET_CELLS(n, _mm256_setzero_si256());
+    EACH_ROW(BEGIN_DOT);
+#pragma GCC unroll 8
+    for (int j = 0; j < columns / 4; j++) {
+        __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+        EACH_ROW(ADD_FOUR_VNNI);
+    }
+    EACH_ROW(END_BYTES);
+}
+#else
 /* dot[r][h] of group g, of unsigned codes. */
 static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
                                      const char *words, int g, __m256i dot[TILE_ROWS][2]) {
@@ -119,6 +147,7 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
         EACH_ROW(END_SUM);
     }
 }
+#endif
 
 static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R) {
     const int columns = group_columns(layout);
@@ -136,7 +165,7 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
 #pragma GCC unroll 1
         for (int g = 0; g < groups; g++) {
             const char *words = words_of(layout, b, g);
-            for (int line = 0; line < lines_per_group(layout); line++)
+            for (int line = 0; t->ahead && line < lines_per_group(layout); line++)
                 _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
             if (gives_sign(layout))
                 multiply_bytes(t, x, layout, R, words, g, dot);
@@ -194,4 +223,8 @@ static FM_INLINE void multiply_rows(tile t, const int layout, size_t panel_bytes
         for (; begin < end; begin++, t.w += w->panel_bytes, t.y += FM_PANEL)                       \
             multiply_rows(t, FM_LAYOUT_##id, w->panel_bytes, rows);                                \
     }
+#ifdef __AVXVNNI__
+FM_X86_CODES_LAYOUTS(DEFINE_CODES_PRODUCT, avx2vnni)
+#else
 FM_X86_CODES_LAYOUTS(DEFINE_CODES_PRODUCT, avx2)
+#endif

@@ -1,8 +1,8 @@
 /* codes_avx2.h: weights as operands of vpmaddubsw, which multiplies unsigned bytes with signed ones
  * and adds two neighbours to an int16, saturating. Where codes are small, they are made unsigned by
  * an offset, and an int16 holds several sums; where they are bytes, they give their sign to the
- * activations. Every function here is told its layout as a constant; `h` is a half of the panel's 16
- * lanes. */
+ * activations. With AVX-VNNI, of vpdpbusd, see codes_avx512vnni.h: all codes are made unsigned. Every
+ * function here is told its layout as a constant; `h` is a half of the panel's 16 lanes. */
 #pragma once
 
 #include "kernel/codes_layout.h"
@@ -11,9 +11,15 @@
 
 /* ---- codes ------------------------------------------------------------------------------------- */
 
+#ifdef __AVXVNNI__
+enum { VNNI = true };
+#else
+enum { VNNI = false };
+#endif
+
 /* Bytes of either sign: 2 * 128 * 127 = 32512 is all that an int16 holds. */
 static FM_INLINE bool gives_sign(const int layout) {
-    return layout == FM_LAYOUT_Q8_0 || has_table(layout);
+    return !VNNI && (layout == FM_LAYOUT_Q8_0 || has_table(layout));
 }
 
 /* Fours whose products an int16 holds: 8 * 2 * 15 * 127, 4 * 2 * 31 * 127, 2 * 2 * 63 * 127. */
@@ -35,13 +41,16 @@ static FM_INLINE __m256i with_high_bits(__m256i low, __m256i v, const int right,
 
 /* Codes of four j of a group, see layout.h: unsigned unless the layout gives its sign. */
 static FM_INLINE __m256i codes_of(const int layout, const char *words, const int j, const int h) {
-    if (layout == FM_LAYOUT_Q8_0) return line_at(words, j, h);
+    const __m128i turn_over = _mm_set1_epi8(VNNI ? (char)0x80 : 0); /* makes bytes unsigned */
+    if (layout == FM_LAYOUT_Q8_0)
+        return _mm256_xor_si256(line_at(words, j, h), _mm256_broadcastsi128_si256(turn_over));
     __m256i v = line_at(words, j / 2, h);
     if (layout == FM_LAYOUT_Q4_0) v = _mm256_xor_si256(v, _mm256_set1_epi8((char)0x88));
     if (j % 2) v = _mm256_srli_epi16(v, 4);
     v = _mm256_and_si256(v, _mm256_set1_epi8(15));
     if (has_table(layout)) {
         __m128i values = _mm_loadu_si128((const __m128i *)fm_iq4_values);
+        values = _mm_xor_si128(values, turn_over);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), v);
     }
     if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4, h), j, 4, 1);

@@ -95,7 +95,7 @@ static FM_INLINE __m512i four_codes(const int8_t *code) {
 
 #define FETCH(p, words)                                                                            \
     do {                                                                                           \
-        for (int line = 0; line < lines_per_group(layout); line++)                                 \
+        for (int line = 0; t->ahead && line < lines_per_group(layout); line++)                     \
             _mm_prefetch((words) + t->ahead + 64 * line, _MM_HINT_T0);                             \
     } while (0)
 

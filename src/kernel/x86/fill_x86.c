@@ -38,4 +38,5 @@
 FILL(avx2, FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2))
 FILL(avx512, )
 
+void fm_kernels_fill_avx2vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2vnni) }
 void fm_kernels_fill_vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, vnni) }

@@ -81,7 +81,9 @@
 FM_DECLARE_KERNELS(avx2)
 FM_DECLARE_KERNELS(avx512)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2)
-/* AVX-512 alone has no products of bytes: VNNI does, which all but its first processors have. */
+/* With VNNI, which adds four products of bytes to an int32 at once: most processors with AVX-512 have
+ * it, and most newer ones without. */
+FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2vnni)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, vnni)
 
 /* How far ahead of what an unpack reads the tile lies that this panel's next unpack will read; after
