@@ -29,15 +29,27 @@ int64_t fm_draft_repeat(const int32_t *tokens, int64_t n, int32_t next, int64_t 
 
 /* A guess is a coin with the newest tosses weighing most; at first each toss weighs the same. */
 static const double FIRST_SHARE = 0.7, NEWEST_WEIGHT = 0.06;
-enum { TRY_AGAIN = 24 };
+/* Guesses must promise this much more than none: measurements are noisy. */
+static const double WORTH_IT = 1.03;
+enum { TRY_AGAIN = 24, MOST_MISSES = 5 };
 
 static double share(const fm_draft_pace *p) { return p->trials ? p->right : FIRST_SHARE; }
 
-int64_t fm_draft_length(fm_draft_pace *p, double cost, int64_t most) {
+int64_t fm_draft_length(fm_draft_pace *p, const double *seconds, double each, int64_t most) {
     int64_t length = 0;
-    double chance = share(p);
-    for (double all = chance; length < most && all > cost; all *= chance) length++;
-    if (length == 0 && most > 0 && ++p->idle >= TRY_AGAIN) length = 1;
+    double best = WORTH_IT / seconds[1], all = 1, tokens = 1;
+    for (int64_t k = 1; k <= most; k++) {
+        all *= share(p);
+        tokens += all;
+        double rate = tokens / (seconds[1 + k] + (double)k * each);
+        if (rate <= best) continue;
+        best = rate;
+        length = k;
+    }
+    if (length == 0 && most > 0 && ++p->idle >= (int64_t)TRY_AGAIN << p->misses) {
+        length = 1;
+        if (p->misses < MOST_MISSES) p->misses++;
+    }
     if (length > 0) p->idle = 0;
     return length;
 }
@@ -50,6 +62,7 @@ static void toss(fm_draft_pace *p, double right) {
 }
 
 void fm_draft_learn(fm_draft_pace *p, int64_t guessed, int64_t right) {
+    if (right > 0) p->misses = 0;
     for (int64_t i = 0; i < right; i++) toss(p, 1);
     if (right < guessed) toss(p, 0);
 }

@@ -17,11 +17,13 @@ typedef struct fm_draft_pace {
     double right;   /* smoothed share of guesses that were right, given that all before them were */
     int64_t trials; /* guesses that it rests on */
     int64_t idle;   /* tokens since the last guess */
+    int64_t misses; /* attempts in a row, made only to see, that were wrong */
 } fm_draft_pace;
 
-/* How many tokens to guess now: the k-th guess is right with probability right^k and saves a step then;
- * it pays while that is more than `cost`, the price of its row in steps of one row. Kinds that do not
- * pay are tried again now and then. Call once per token drawn. */
-int64_t fm_draft_length(fm_draft_pace *pace, double cost, int64_t most);
+/* How many tokens to guess now: so many that the tokens to be expected for a second are most. The k-th
+ * guess is right with probability right^k; seconds[r] is what a step of r rows takes, for r = 1 to
+ * 1 + most, and `each` what making a guess takes. Kinds that do not pay are tried again now and then,
+ * the more rarely the more often that was in vain. Call once per token drawn. */
+int64_t fm_draft_length(fm_draft_pace *pace, const double *seconds, double each, int64_t most);
 /* Of `guessed` tokens the first `right` were right. */
 void fm_draft_learn(fm_draft_pace *pace, int64_t guessed, int64_t right);

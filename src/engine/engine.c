@@ -105,7 +105,7 @@ fm_cache_stats fm_engine_cache_statistics(fm_engine *e) {
 
 fm_engine_speed fm_engine_speed_of(fm_engine *e) {
     pthread_mutex_lock(&e->lock);
-    fm_engine_speed speed = {.row = e->seconds_per_row, .step = e->seconds_per_step};
+    fm_engine_speed speed = e->speed;
     pthread_mutex_unlock(&e->lock);
     return speed;
 }

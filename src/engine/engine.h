@@ -59,8 +59,8 @@ bool fm_engine_has_mtp(const fm_engine *engine);
 
 /* Smoothed over the steps so far; 0 where there was none. */
 typedef struct fm_engine_speed {
-    double row;  /* seconds for a row of a step with many */
-    double step; /* seconds for a step of one row */
+    double row; /* seconds for a row of a step with many */
+    double step[2 + FM_DRAFT_MAX]; /* seconds for a step of so many rows */
 } fm_engine_speed;
 fm_engine_speed fm_engine_speed_of(fm_engine *engine);
 

@@ -1,10 +1,15 @@
 /* guess.c: what a reply guesses ahead, and how far. */
 #include "engine/reply_impl.h"
 
-/* The price of one more row, in steps of one row: measured while the engine runs. */
-static double price_of_row(const fm_engine_speed *speed) {
-    double price = speed->row > 0 && speed->step > 0 ? speed->row / speed->step : 0.25;
-    return price < 0.02 ? 0.02 : price > 0.95 ? 0.95 : price;
+/* Seconds of steps of 1 to 1 + FM_DRAFT_MAX rows: as measured, where they have been; from there on each
+ * row costs what it does in a prompt, or, before there was one, a quarter of a step. */
+static void expect_seconds(const fm_engine_speed *speed, double *seconds) {
+    seconds[1] = speed->step[1] > 0 ? speed->step[1] : speed->row > 0 ? 4 * speed->row : 1;
+    double row = speed->row > 0 ? speed->row : seconds[1] / 4;
+    for (int r = 2; r <= 1 + FM_DRAFT_MAX; r++) {
+        seconds[r] = speed->step[r] > 0 ? speed->step[r] : seconds[r - 1] + row;
+        if (seconds[r] < seconds[r - 1]) seconds[r] = seconds[r - 1]; /* noise */
+    }
 }
 
 /* The module is one layer more, and the head once more. */
@@ -24,8 +29,9 @@ static int64_t most_guesses(const fm_reply *r) {
     return most < 0 || r->ending || fm_transcript_forced(r->transcript, &forced) ? 0 : most;
 }
 
-static int64_t how_many(const fm_reply *r, fm_draft_pace *pace, double price, int64_t most) {
-    return r->options.guess_always ? most : fm_draft_length(pace, price, most);
+static int64_t how_many(const fm_reply *r, fm_draft_pace *pace, const double *seconds, double each,
+                        int64_t most) {
+    return r->options.guess_always ? most : fm_draft_length(pace, seconds, each, most);
 }
 
 /* The module's guess is drawn the way the reply will draw: same seed, same place, same penalties and
@@ -54,7 +60,7 @@ void fm_reply_guessed(fm_reply *r) {
 }
 
 /* True where the caller's guesses, or a repeat, will do. */
-static bool guess_without_model(fm_reply *r, double price, int64_t most) {
+static bool guess_without_model(fm_reply *r, const double *seconds, int64_t most) {
     int64_t n;
     const int32_t *tokens = fm_sequence_tokens(r->sequence, &n);
     int32_t *out = r->draft.ids + 1;
@@ -63,7 +69,7 @@ static bool guess_without_model(fm_reply *r, double price, int64_t most) {
         r->draft.want = r->options.guess(r->options.context, tokens, n, most, out);
         return true;
     }
-    int64_t length = how_many(r, &r->repeats, price, most);
+    int64_t length = how_many(r, &r->repeats, seconds, 0, most);
     r->kind = FM_GUESS_REPEAT;
     r->draft.want = length > 0 ? fm_draft_repeat(tokens, n, r->draft.ids[0], length, out) : 0;
     return r->draft.want > 0;
@@ -76,10 +82,12 @@ void fm_reply_guess(fm_reply *r) {
     r->kind = FM_GUESS_NONE;
     if (most == 0) return;
     fm_engine_speed speed = fm_engine_speed_of(e);
-    if (guess_without_model(r, price_of_row(&speed), most)) return;
+    double seconds[2 + FM_DRAFT_MAX];
+    expect_seconds(&speed, seconds);
+    if (guess_without_model(r, seconds, most)) return;
     r->kind = FM_GUESS_NONE;
     if (!fm_engine_has_mtp(e)) return;
-    r->draft.want = how_many(r, &r->mtp, price_of_row(&speed) + price_of_module(e), most);
+    r->draft.want = how_many(r, &r->mtp, seconds, price_of_module(e) * seconds[1], most);
     if (r->draft.want == 0) return;
     r->kind = FM_GUESS_MTP;
     r->draft.sequence = r->sequence;

@@ -34,8 +34,7 @@ struct fm_engine {
     fm_segment *segments;       /* [sequences] of the step being run */
     fm_sequence **runners;      /* [sequences] whose segments they are */
     int32_t *ids, *output_rows; /* [rows], [outputs] */
-    double seconds_per_row;     /* of prompts, as measured; 0: not yet */
-    double seconds_per_step;    /* of steps with a decoding row or two, smoothed */
+    fm_engine_speed speed;      /* as measured */
 
     /* One lock for all of the above but model and options. It is not held while a plan runs: then
      * `running` keeps others from starting a step, and the runners belong to the step. */

@@ -36,8 +36,8 @@ static fm_status add_segment(fm_engine *e, draft *d, fm_sequence *s, int64_t cou
 /* Rows that prompts may fill. */
 static int64_t prompt_rows(const fm_engine *e, const draft *d) {
     int64_t left = e->options.rows - d->rows;
-    if (d->decoding == 0 || e->seconds_per_row <= 0) return left;
-    double affordable = STEP_SECONDS / e->seconds_per_row - (double)d->rows;
+    if (d->decoding == 0 || e->speed.row <= 0) return left;
+    double affordable = STEP_SECONDS / e->speed.row - (double)d->rows;
     return affordable < 1 ? at_most(1, left) /* a prompt always gets on */
                           : affordable > (double)left ? left : (int64_t)affordable;
 }
@@ -84,14 +84,16 @@ static void settle(fm_engine *e, const draft *d) {
     }
 }
 
+/* What disturbs a step makes it longer: a shorter one is nearer to the truth. */
 static void smooth(double *average, double now) {
-    *average = *average > 0 ? 0.75 * *average + 0.25 * now : now;
+    double weight = *average == 0 ? 1 : now < *average ? 0.5 : 0.2;
+    *average += weight * (now - *average);
 }
 
-/* What a row of a prompt costs, and a step of almost nothing. */
+/* What a row of a prompt costs, and steps of few rows. */
 static void learn_speed(fm_engine *e, const draft *d, double seconds) {
-    if (d->rows >= 8) smooth(&e->seconds_per_row, seconds / (double)d->rows);
-    if (d->rows == 1) smooth(&e->seconds_per_step, seconds);
+    if (d->rows >= 8) smooth(&e->speed.row, seconds / (double)d->rows);
+    if (d->rows <= 1 + FM_DRAFT_MAX) smooth(&e->speed.step[d->rows], seconds);
 }
 
 fm_status fm_engine_run_step(fm_engine *e, fm_sequence *const *list, int64_t n, bool apart,

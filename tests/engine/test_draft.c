@@ -5,6 +5,8 @@
 #include "base/rng.h"
 #include "engine/draft.h"
 
+#include <math.h>
+
 static uint64_t draws;
 static int64_t draw(int64_t n) { return (int64_t)(fm_rng_uniform(3, 0, draws++) * (double)n); }
 
@@ -41,27 +43,56 @@ static void nothing_is_guessed_where_nothing_repeats(void **state) {
     for (int64_t n = 0; n < 6; n++) assert_int_equal(fm_draft_repeat(t, n, t[n], 4, out), 0);
 }
 
+/* Steps whose rows each cost `price` of the first. */
+static int64_t length_at(fm_draft_pace *p, double price, double each, int64_t most) {
+    double seconds[17];
+    for (int r = 0; r < 17; r++) seconds[r] = 0.01 * (1 + price * (r - 1));
+    return fm_draft_length(p, seconds, 0.01 * each, most);
+}
+
+/* Tokens to be expected for a second, tried for every length. */
+static void the_length_is_that_of_most_tokens_for_a_second(void **state) {
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        double seconds[17] = {0, 0.01}, chance = (double)draw(1000) / 1000, each = (double)draw(3) * 1e-3;
+        for (int r = 2; r < 17; r++) seconds[r] = seconds[r - 1] + (double)draw(100) * 1e-4;
+        int64_t most = draw(16), best = 0;
+        double rate = 1 / seconds[1];
+        for (int64_t k = 1; k <= most; k++) {
+            double tokens = 0;
+            for (int64_t i = 0; i <= k; i++) tokens += pow(chance, (double)i);
+            double now = tokens / (seconds[1 + k] + (double)k * each);
+            if (now > rate * (best ? 1 : 1.03) * (1 + 1e-9)) rate = now, best = k;
+        }
+        fm_draft_pace p = {.right = chance, .trials = 50};
+        assert_int_equal(fm_draft_length(&p, seconds, each, most), best);
+    }
+}
+
 static void right_guesses_lengthen_and_wrong_ones_end_them(void **state) {
     (void)state;
     fm_draft_pace p = {0};
-    assert_in_range(fm_draft_length(&p, 0.3, 15), 1, 5);
+    assert_in_range(length_at(&p, 0.3, 0, 15), 1, 5);
     for (int i = 0; i < 40; i++) fm_draft_learn(&p, 4, 4);
-    assert_int_equal(fm_draft_length(&p, 0.3, 15), 15);
+    assert_int_equal(length_at(&p, 0.3, 0, 15), 15);
     for (int i = 0; i < 40; i++) fm_draft_learn(&p, 4, 0);
     int tried = 0;
-    for (int i = 0; i < 100; i++) tried += fm_draft_length(&p, 0.3, 15) > 0;
-    assert_in_range(tried, 3, 5); /* now and then, in case things have changed */
+    for (int i = 0; i < 1000; i++) tried += length_at(&p, 0.3, 0, 15) > 0;
+    assert_in_range(tried, 3, 6); /* now and then, ever more rarely, in case things have changed */
     for (int i = 0; i < 60; i++) fm_draft_learn(&p, 1, 1);
-    assert_true(fm_draft_length(&p, 0.3, 15) > 5);
-    assert_int_equal(fm_draft_length(&p, 0.3, 0), 0);
-    fm_draft_pace cheap = {0}, dear = {0};
-    assert_true(fm_draft_length(&cheap, 0.1, 15) > fm_draft_length(&dear, 0.6, 15));
+    assert_true(length_at(&p, 0.3, 0, 15) > 5);
+    assert_int_equal(length_at(&p, 0.3, 0, 0), 0);
+    fm_draft_pace even = {.right = 0.5, .trials = 50};
+    assert_int_equal(length_at(&even, 0.6, 0, 15), 0); /* half a token for more than half a step */
+    assert_true(length_at(&even, 0.1, 0, 15) > 1);
+    assert_int_equal(length_at(&even, 0.1, 0.5, 15), 0); /* dear to make */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_and_latest_repeat_is_continued),
         cmocka_unit_test(nothing_is_guessed_where_nothing_repeats),
+        cmocka_unit_test(the_length_is_that_of_most_tokens_for_a_second),
         cmocka_unit_test(right_guesses_lengthen_and_wrong_ones_end_them),
     };
     return cmocka_run_group_tests_name("draft", tests, NULL, NULL);
