@@ -184,7 +184,7 @@ static void show_list(fm_lineedit *e, const fm_completion *found) {
     fm_flow flow = {.width = fm_screen_width(stdout)};
     fm_output_text("\n");
     for (const char *s = found->list.data, *end = s + found->list.size; s < end;) {
-        size_t n = strcspn(s, "\n");
+        size_t n = (size_t)((const char *)memchr(s, '\n', (size_t)(end - s)) - s); /* each ends with one */
         fm_flow_put(&flow, s, n);
         fm_flow_put(&flow, "  ", s + n + 1 < end ? 2 : 0);
         s += n + 1;
