@@ -144,14 +144,10 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     find_formats(&j, n_active);
     fm_pool_for(run->pool, slots, 16, gather, &j);
     j.groups = fm_panel_groups(&experts[0].weights.gate->panels);
-    int64_t n = n_active * 2 * j.groups;
-    fm_pool_for(run->pool, n, fm_group_grain(&experts[0].weights.gate->panels, n, run->step->n_rows),
-                gate_and_up, &j);
+    fm_pool_for(run->pool, n_active * 2 * j.groups, 1, gate_and_up, &j);
     fm_pool_for(run->pool, slots, 4, activate, &j);
     j.groups = fm_panel_groups(&experts[0].weights.down->panels);
-    n = n_active * j.groups;
-    fm_pool_for(run->pool, n, fm_group_grain(&experts[0].weights.down->panels, n, run->step->n_rows),
-                down, &j);
+    fm_pool_for(run->pool, n_active * j.groups, 1, down, &j);
     return FM_OK;
 }
 

@@ -39,9 +39,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL, p->w->n_in,
               fm_rows(run, node->inputs[0])},
              fm_output(run, node, 0)};
-    const fm_panels *w = &p->w->panels;
-    int64_t n = fm_panel_groups(w);
-    if (j.x.n > 0) fm_pool_for(run->pool, n, fm_group_grain(w, n, j.x.n), groups, &j);
+    if (j.x.n > 0) fm_pool_for(run->pool, fm_panel_groups(&p->w->panels), 1, groups, &j);
     return FM_OK;
 }
 

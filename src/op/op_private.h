@@ -39,15 +39,6 @@ static inline void fm_matmul_group(const fm_kernels *k, const fm_panels *w, int6
     if (end > fm_panel_count(w)) end = fm_panel_count(w);
     fm_matmul(k, w, begin, end, x, ldx, rows, y, ldy, scratch);
 }
-/* Groups that a thread takes at once out of n: for few rows, where reading the weight is all there is
- * to do, a stretch of memory long enough to stream through, as far as enough stretches are left. */
-static inline int64_t fm_group_grain(const fm_panels *w, int64_t n, int64_t rows) {
-    enum { FEW_ROWS = 4, STRETCH = 256 << 10, PIECES = 12 };
-    if (rows > FEW_ROWS || w->panel_bytes == 0) return 1;
-    int64_t grain = STRETCH / (int64_t)(FM_PANEL_GRAIN * w->panel_bytes);
-    if (grain > n / PIECES) grain = n / PIECES;
-    return grain > 1 ? grain : 1;
-}
 /* Rows of x as a product may read them. */
 typedef struct fm_product_rows {
     const float *x;
