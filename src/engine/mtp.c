@@ -76,7 +76,7 @@ static void keep_states(fm_engine *e, fm_sequence *s, const fm_segment *g) {
     memcpy(s->state, states + (size_t)(g->count - 1) * width(e), width(e) * sizeof(float));
 }
 
-fm_status fm_mtp_follow(fm_engine *e, const fm_draft_step *d, fm_error *err) {
+fm_status fm_mtp_follow(fm_engine *e, const fm_composition *d, fm_error *err) {
     fm_mtp *m = &e->mtp;
     fm_step step = {.ids = m->ids, .segments = m->segments, .kv = &m->kv, .hidden = m->hidden};
     for (int64_t i = 0; i < d->segments; i++)

@@ -19,8 +19,9 @@ static void draw(fm_reply *r) {
     if (!r->done) fm_reply_guess(r);
 }
 
-/* The module's guesses for all replies that want some, as many at a time as a step takes. */
-static fm_status guess_together(fm_engine *e, fm_reply *const *list, int64_t n, fm_error *err) {
+/* The module's guesses for all replies that want some, as many at a time as a step takes. Where it
+ * fails they do without: the tokens that are drawn have been handed out and must be queued. */
+static void guess_together(fm_engine *e, fm_reply *const *list, int64_t n) {
     enum { TOGETHER = 16 };
     fm_draft drafts[TOGETHER];
     fm_reply *of[TOGETHER];
@@ -32,15 +33,14 @@ static fm_status guess_together(fm_engine *e, fm_reply *const *list, int64_t n, 
             of[count] = list[i];
             drafts[count++] = list[i]->draft;
         }
-        if (count == 0) return FM_OK;
-        fm_status status = fm_engine_draft(e, drafts, count, err);
+        if (count == 0) return;
+        fm_status status = fm_engine_draft(e, drafts, count, NULL);
         for (int64_t k = 0; k < count; k++) {
             of[k]->draft = drafts[k];
             fm_reply_guessed(of[k]);
+            if (status != FM_OK) of[k]->draft.want = 0;
         }
-        FM_TRY(status);
     }
-    return FM_OK;
 }
 
 /* All of them in one step; those that find no room fail alone. */
@@ -70,7 +70,7 @@ fm_status fm_replies_round(fm_reply *const *list, int64_t n, bool *more, fm_erro
     if (n == 0) return FM_OK;
     fm_engine *e = list[0]->sequence->engine;
     for (int64_t i = 0; i < n; i++) draw(list[i]);
-    FM_TRY(guess_together(e, list, n, err));
+    guess_together(e, list, n);
     for (int64_t i = 0; i < n; i++) {
         fm_reply *r = list[i];
         if (r->done) continue;
@@ -87,7 +87,7 @@ fm_status fm_reply_run(fm_reply *r, fm_error *err) {
         if (r->sequence->waiting > 0) FM_TRY(fm_sequence_compute(r->sequence, NULL, NULL, err));
         draw(r);
         if (r->done) return fm_reply_failure(r, err);
-        FM_TRY(guess_together(e, &r, 1, err));
+        guess_together(e, &r, 1);
         FM_TRY(fm_reply_queue(r, err));
     }
 }

@@ -7,9 +7,9 @@
 #include <pthread.h>
 
 /* The step being put together. */
-typedef struct fm_draft_step {
+typedef struct fm_composition {
     int64_t rows, segments, outputs, decoding;
-} fm_draft_step;
+} fm_composition;
 
 /* The module that predicts the token after the next, run beside the main model (mtp.c). */
 typedef struct fm_mtp {
@@ -108,4 +108,4 @@ fm_status fm_mtp_new(fm_engine *e, fm_error *err);
 void fm_mtp_free(fm_engine *e);
 /* Entered, after the main plan has run the step: the module's rows for the step's tokens, and the
  * states that later rows need. */
-fm_status fm_mtp_follow(fm_engine *e, const fm_draft_step *d, fm_error *err);
+fm_status fm_mtp_follow(fm_engine *e, const fm_composition *d, fm_error *err);

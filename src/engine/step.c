@@ -12,12 +12,10 @@ static const double STEP_SECONDS = 0.25;
 /* So few waiting tokens count as decoding: the next token, and a draft of some more behind it. */
 enum { DECODING_ROWS = 1 + FM_DRAFT_MAX };
 
-typedef fm_draft_step draft;
-
 static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* The next waiting tokens of a sequence, `count` of them or as many as there are places for logits. */
-static fm_status add_segment(fm_engine *e, draft *d, fm_sequence *s, int64_t count, fm_error *err) {
+static fm_status add_segment(fm_engine *e, fm_composition *d, fm_sequence *s, int64_t count, fm_error *err) {
     int64_t plain = s->waiting - s->scored; /* waiting tokens without logits, in front */
     int64_t outputs = at_most(count > plain ? count - plain : 0, e->options.outputs - d->outputs);
     count = at_most(count, plain + outputs);
@@ -34,7 +32,7 @@ static fm_status add_segment(fm_engine *e, draft *d, fm_sequence *s, int64_t cou
 }
 
 /* Rows that prompts may fill. */
-static int64_t prompt_rows(const fm_engine *e, const draft *d) {
+static int64_t prompt_rows(const fm_engine *e, const fm_composition *d) {
     int64_t left = e->options.rows - d->rows;
     if (d->decoding == 0 || e->speed.row <= 0) return left;
     double affordable = STEP_SECONDS / e->speed.row - (double)d->rows;
@@ -42,7 +40,7 @@ static int64_t prompt_rows(const fm_engine *e, const draft *d) {
                           : affordable > (double)left ? left : (int64_t)affordable;
 }
 
-static fm_status compose(fm_engine *e, draft *d, fm_sequence *const *list, int64_t n, bool apart,
+static fm_status compose(fm_engine *e, fm_composition *d, fm_sequence *const *list, int64_t n, bool apart,
                          fm_error *err) {
     const fm_engine_options *o = &e->options;
     for (int prompts = 0; prompts < 2; prompts++) {
@@ -61,7 +59,7 @@ static fm_status compose(fm_engine *e, draft *d, fm_sequence *const *list, int64
 }
 
 /* Copies out what belongs to each sequence and moves its tokens from waiting to computed. */
-static void settle(fm_engine *e, const draft *d) {
+static void settle(fm_engine *e, const fm_composition *d) {
     size_t v = (size_t)e->model->config.vocab_size, h = (size_t)e->model->config.hidden_size;
     int64_t output = 0;
     for (int64_t i = 0; i < d->segments; i++) {
@@ -91,14 +89,14 @@ static void smooth(double *average, double now) {
 }
 
 /* What a row of a prompt costs, and steps of few rows. */
-static void learn_speed(fm_engine *e, const draft *d, double seconds) {
+static void learn_speed(fm_engine *e, const fm_composition *d, double seconds) {
     if (d->rows >= 8) smooth(&e->speed.row, seconds / (double)d->rows);
     if (d->rows <= 1 + FM_DRAFT_MAX) smooth(&e->speed.step[d->rows], seconds);
 }
 
 fm_status fm_engine_run_step(fm_engine *e, fm_sequence *const *list, int64_t n, bool apart,
                              fm_step_report *report, fm_error *err) {
-    draft d = {0};
+    fm_composition d = {0};
     FM_TRY(compose(e, &d, list, n, apart, err));
     if (d.rows == 0) return FM_OK;
     fm_step step = {.n_rows = d.rows, .ids = e->ids, .n_segments = (int)d.segments,
