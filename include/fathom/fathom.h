@@ -72,8 +72,8 @@ typedef enum fathom_arith {
 /* How keys and values are kept. They are read as rounded to it by every row, so exact arithmetic is
  * exact with each; what differs is how close the model is to itself in float32. */
 typedef enum fathom_cache_type {
-    FATHOM_CACHE_F32,
-    FATHOM_CACHE_BF16, /* half the bytes */
+    FATHOM_CACHE_F32,  /* the yardstick */
+    FATHOM_CACHE_BF16, /* half the bytes; the default */
     FATHOM_CACHE_INT8, /* a quarter and a sixteenth: bytes, with a float32 scale per 64 (of models
                           with odd shapes per 8 to 32; those that cannot are refused) */
 } fathom_cache_type;
@@ -83,7 +83,7 @@ typedef enum fathom_cache_type {
 typedef enum fathom_activations {
     FATHOM_ACTIVATIONS_F32,  /* float32, one k after another: the yardstick */
     FATHOM_ACTIVATIONS_INT8, /* rounded to bytes with a scale per 128, where the weights are quantised
-                                (Q4 to Q8, IQ4): several times as fast; docs/activations.md says how far off */
+                                (Q4 to Q8, IQ4): several times as fast; see docs/activations.md. The default */
 } fathom_activations;
 
 typedef struct fathom_model_options {

@@ -7,7 +7,8 @@
 enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256, MOST_SESSIONS = 1 << 16 };
 
 fathom_model_options fathom_model_defaults(void) {
-    return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_F32};
+    return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_BF16,
+                                  .activations = FATHOM_ACTIVATIONS_INT8};
 }
 
 fm_kv_type fm_api_kv_type(fathom_cache_type type) {

@@ -32,10 +32,10 @@ typedef struct fm_load_arguments {
      "exact: bits depend on the tokens alone; fast: other rounding, faster long prompts",          \
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",                           \
-     offsetof(type, member.cache), 0, 0, "f32|bf16|int8", NULL},                                      \
+     offsetof(type, member.cache), 0, 0, "f32|bf16|int8", "bf16"},                                    \
     {FM_OPTION_CHOICE, "activations", 0, NULL,                                                     \
      "what quantised weights are multiplied with: int8 is faster, f32 the yardstick",              \
-     offsetof(type, member.activations), 0, 0, "f32|int8", NULL},                                  \
+     offsetof(type, member.activations), 0, 0, "f32|int8", "int8"},                                \
     {FM_OPTION_FLAG, "map-only",                                                                   \
      .help = "compute from the file as it lies: starts at once, runs slower",                      \
      .offset = offsetof(type, member.map_only)},                                                   \

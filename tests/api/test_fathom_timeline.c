@@ -170,11 +170,11 @@ static void a_timeline_of_another_model_is_refused(void **state) {
     }
     fathom_model_options options = fathom_model_defaults();
     options.context = API_CONTEXT;
-    options.cache = FATHOM_CACHE_BF16;
+    options.cache = FATHOM_CACHE_INT8;
     other = open_golden("tiny-v3", &options);
     assert_int_equal(fathom_session_load(other, path, &loaded, &err), FATHOM_ERR_UNSUPPORTED);
     fathom_model_close(other);
-    options.cache = FATHOM_CACHE_F32;
+    options.cache = fathom_model_defaults().cache;
     options.context = PROMPT - 1;
     other = open_golden("tiny-v3", &options);
     assert_int_equal(fathom_session_load(other, path, &loaded, &err), FATHOM_ERR_LIMIT);

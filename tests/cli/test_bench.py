@@ -29,7 +29,7 @@ class Bench(unittest.TestCase):
         got = json.loads(bench('tiny-v3', '--json'))
         self.assertEqual([t['test'] for t in got['tests']], NAMES)
         self.assertEqual((got['arith'], got['cache'], got['threads'], got['repeat'], got['seed']),
-                         ('exact', 'f32', 2, 2, 0))
+                         ('exact', 'bf16', 2, 2, 0))
         self.assertEqual(got['experts_counted'], 'routed')
         self.assertNotIn('bandwidth', got)
         for t in got['tests']:
@@ -54,19 +54,19 @@ class Bench(unittest.TestCase):
         self.assertEqual(len(set(usual)), 6)
         for options in (['--threads', '1'], ['--cpu', 'ref']):
             self.assertEqual(hashes(json.loads(bench('tiny-v2-lite', '--json', *options))), usual)
-        for options in (['--seed', '1'], ['--cache', 'bf16'], ['--cache', 'int8']):
+        for options in (['--seed', '1'], ['--cache', 'f32'], ['--cache', 'int8']):
             got = hashes(json.loads(bench('tiny-v2-lite', '--json', *options)))
             self.assertNotEqual(got, usual, options)
 
     def test_activations_are_named_and_are_part_of_what_the_logits_mean(self):
         usual = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json'))
-        self.assertEqual(usual['activations'], 'f32')
-        got = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'int8'))
-        self.assertEqual(got['activations'], 'int8')
+        self.assertEqual(usual['activations'], 'int8')
+        got = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'f32'))
+        self.assertEqual(got['activations'], 'f32')
         self.assertEqual(len(set(hashes(usual) + hashes(got))), 12)
         for options in (['--threads', '1'], ['--cpu', 'ref']):
-            again = bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'int8', *options)
-            self.assertEqual(hashes(json.loads(again)), hashes(got))
+            again = bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', *options)
+            self.assertEqual(hashes(json.loads(again)), hashes(usual))
 
     def test_the_table_and_the_csv_say_the_same(self):
         lines = [line for line in bench('tiny-llama').splitlines() if '@d' in line]
@@ -77,7 +77,7 @@ class Bench(unittest.TestCase):
         self.assertEqual([row[-1] for row in table], [row['logits_hash'] for row in rows])
         for row in rows:
             self.assertEqual((row['arith'], row['cache'], row['activations'], row['threads']),
-                             ('exact', 'f32', 'f32', '2'))
+                             ('exact', 'bf16', 'int8', '2'))
             self.assertGreater(float(row['tokens_per_second']), 0)
             self.assertEqual(row['bytes_per_second'] == '', row['test'].startswith('pp'))
             self.assertEqual(row['flops_per_second'] == '', row['test'].startswith('tg'))

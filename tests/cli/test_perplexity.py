@@ -115,11 +115,15 @@ class Perplexity(unittest.TestCase):
     def test_a_real_model_gives_its_figure_through_the_program(self):
         """The one that eval/perplexity compares with llama.cpp's, of the first window."""
         model = tap.fixture('smollm2/SmolLM2-135M-Instruct.Q4_1.gguf')
-        ran = tap.fathom('perplexity', model, tap.golden('peers/alice.txt'), '--json', '--limit', '1')
+        ask = ['perplexity', model, tap.golden('peers/alice.txt'), '--json', '--limit', '1']
+        ran = tap.fathom(*ask, '--activations', 'f32', '--cache', 'f32')
         self.assertEqual((ran.code, ran.err), (0, ''), ran)
         got = json.loads(ran.out)
         self.assertEqual((got['windows'], got['scored'], got['tokens']), (1, 255, 1970))
         self.assertAlmostEqual(got['perplexity'], 19.8367, 3)
+        rounded = json.loads(tap.fathom(*ask).out)['perplexity']
+        self.assertNotEqual(rounded, got['perplexity'])
+        self.assertLess(abs(rounded / got['perplexity'] - 1), 0.01)
 
 
 if __name__ == '__main__':

@@ -36,8 +36,8 @@ class Golden(unittest.TestCase):
                     text = tap.fathom('tokenize', tap.golden(name), '--decode',
                                       ' '.join(map(str, ids))).bytes.decode('utf-8', 'replace')
                     text = text.replace('<think>', '').replace('</think>', '')
-                    got = told(tap.golden(name), '--raw', '-T', 0, '-n', len(ids), '--',
-                               prompt['text'])
+                    got = told(tap.golden(name), '--raw', '-T', 0, '-n', len(ids), '--cache', 'f32',
+                               '--activations', 'f32', '--', prompt['text'])
                     said = (got['thinking'] or '') + got['text']
                     if got['stop'] == 'end':
                         self.assertTrue(text.startswith(said))
@@ -119,7 +119,7 @@ class Output(unittest.TestCase):
     def test_stats_tell_speed_and_fingerprint(self):
         ran = run(self.MODEL, 'Hello', '-n', '8', '--stats')
         self.assertRegex(ran.err, r'\Aprompt \d+ tokens?, [\d.,]+/s · reply \d+ tokens?, [\d.,]+/s'
-                                  r'( · cut at the limit)? · exact · logits [0-9a-f]{16}\n\Z')
+                                  r'( · cut at the limit)? · exact, int8 activations · logits [0-9a-f]{16}\n\Z')
 
     def test_at_a_terminal_stats_are_dim(self):
         at = terminal.Terminal('run', self.MODEL, 'Hello', '-n', '8')
