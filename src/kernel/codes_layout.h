@@ -67,7 +67,10 @@ FM_CODES_INLINE int lines_per_group(const int layout) {
     return (int)((codes_block_bytes(layout) / groups + 63) / 64);
 }
 
-/* Up to 128 columns of a panel, those of a block of activations. */
+/* Blocks of 32 columns that are walked together: as many as one opening of their factors serves. */
+FM_CODES_INLINE int blocks_together(const int layout) { return is_super(layout) ? 4 : 1; }
+
+/* Their columns of a panel. */
 typedef struct codes_block {
     const char *at; /* the layout's first block of them */
     int half;       /* which half of a block of 256 columns */

@@ -4,7 +4,7 @@
 #include "op/op.h"
 #include "op/op_private.h"
 
-enum { PIECE = 16 }; /* blocks that are one unit of work */
+enum { PIECE = 64 }; /* blocks that are one unit of work */
 
 typedef struct job {
     const fm_kernels *kernels;

@@ -133,10 +133,10 @@ static void the_peer_in_eight_bits_is_as_far_as_its_own_rounding(void **state) {
     assert_true(d.other * 50 <= d.wide);
 }
 
-/* Ours with 128 activations to a scale, against the numbers. The peer, with 32 to a scale, is 3e-3 away. */
+/* Ours with 32 activations to a scale, as the peer has, which is 2.7e-3 away. */
 static void activations_in_bytes_stay_near_the_peer_in_float32(void **state) {
     distance d = measure(*state, ((setup *)*state)->f32, FM_ACTIVATIONS_INT8);
-    assert_true(d.kl > 1e-6 && d.kl < 2e-2);
+    assert_true(d.kl > 1e-6 && d.kl < (sanitized() ? 8e-3 : 4e-3));
 }
 
 static void perplexity_of_a_text_agrees(void **state) {

@@ -240,15 +240,18 @@ static inline void call_row_product(const fm_kernels *k, case_data *c) {
 /* ---- products of integers: rows of x, by all panels ---------------------------------------------- */
 
 static inline void call_codes_from_float(const fm_kernels *k, case_data *c) {
-    fm_codes codes[32];
-    int64_t n = c->n < 32 * FM_CODES ? c->n : 32 * FM_CODES;
+    fm_codes codes[128];
+    int64_t n = c->n < 128 * FM_CODES ? c->n : 128 * FM_CODES;
     memset(codes, 0x55, sizeof codes);
     k->codes_from_float(c->a, n, codes);
     for (int64_t b = 0; b < fm_codes_blocks(n); b++) { /* what must agree, as floats */
         for (int i = 0; i < FM_CODES; i++) c->value += (float)(codes[b].code[i] * (i % 7 + 1));
-        for (int i = 0; i < 8; i++) c->value += (float)(codes[b].minus16[i] * (i + 1));
-        for (int i = 0; i < 4; i++) c->value += (float)codes[b].minus32[i] * (float)(i + 1) - codes[b].sum32[i];
-        if (b < c->n) case_out(c)[b] = codes[b].scale;
+        const int32_t undo[] = {codes[b].undo8, codes[b].undo128, codes[b].undo32[0], codes[b].undo32[1]};
+        const float floats[] = {codes[b].scale, codes[b].sum, codes[b].sum16[0], codes[b].sum16[1]};
+        for (int i = 0; i < 4; i++) {
+            c->value += (float)(undo[i] * (i + 1));
+            if (4 * b + i < c->n) case_out(c)[4 * b + i] = floats[i];
+        }
     }
 }
 

@@ -11,11 +11,15 @@
 /* ---- activations ------------------------------------------------------------------------------- */
 
 static void sum_codes(const int8_t *code, fm_codes *out) {
-    for (int k = 0; k < FM_CODES; k++) {
-        out->minus16[k / 16] -= code[k];
-        out->minus32[k / 32] -= code[k];
+    int sum[2] = {0};
+    for (int k = 0; k < FM_CODES; k++) sum[k / 16] += code[k];
+    for (int i = 0; i < 2; i++) {
+        out->sum16[i] = out->scale * (float)sum[i];
+        out->undo32[i] = -32 * sum[i];
     }
-    for (int g = 0; g < FM_CODES / 32; g++) out->sum32[g] = (float)-out->minus32[g];
+    out->sum = out->scale * (float)(sum[0] + sum[1]);
+    out->undo8 = -8 * (sum[0] + sum[1]);
+    out->undo128 = -128 * (sum[0] + sum[1]);
 }
 
 void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out) {
@@ -23,7 +27,6 @@ void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out) {
         float block[FM_CODES] = {0};
         int8_t code[FM_CODES];
         memcpy(block, x, (size_t)(n < FM_CODES ? n : FM_CODES) * sizeof *x);
-        memset(out, 0, sizeof *out);
         fm_int8_from_float_ref(block, FM_CODES, FM_CODES, code, &out->scale);
         for (int k = 0; k < FM_CODES; k++) out->code[fm_codes_place(k)] = code[k];
         sum_codes(code, out);
@@ -116,16 +119,14 @@ static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, g
 
 /* ---- the product ------------------------------------------------------------------------------- */
 
-/* One step of the inner chain: the group with the codes from column `at` of a block. */
-static float add_group(const group *w, int layout, const fm_codes *x, int at, float inner) {
-    int dot = 0, sum = 0;
-    for (int i = 0; i < group_columns(layout); i++) {
-        int code = x->code[fm_codes_place(at + i)];
-        dot += w->code[i] * code;
-        sum += code;
-    }
-    inner = fmaf(w->scale, (float)dot, inner);
-    return has_minimum(layout) ? fmaf(w->minimum, (float)sum, inner) : inner;
+/* One step of the chain: the group with the codes from column `at` of a block. */
+static float add_group(const group *w, int layout, const fm_codes *x, int at, float y) {
+    int dot = 0;
+    for (int i = 0; i < group_columns(layout); i++)
+        dot += w->code[i] * x->code[fm_codes_place(at + i)];
+    y = fmaf(x->scale * w->scale, (float)dot, y);
+    float sum = group_columns(layout) == FM_CODES ? x->sum : x->sum16[at / 16];
+    return has_minimum(layout) ? fmaf(w->minimum, sum, y) : y;
 }
 
 enum { ROWS = 16 }; /* that a group read once is multiplied with */
@@ -134,19 +135,12 @@ enum { ROWS = 16 }; /* that a group read once is multiplied with */
 static void multiply_lane(const fm_panels *w, int64_t panel, int lane, const fm_codes *x,
                           int64_t ldx, int64_t rows, float y[ROWS]) {
     int layout = (int)w->layout, columns = group_columns(layout);
-    float inner[ROWS] = {0};
     for (int64_t m = 0; m < rows; m++) y[m] = 0;
     for (int64_t k = 0; k < w->n_in; k += columns) {
         group g = {0};
         read_group(w, panel, k, lane, &g);
-        bool last = (k + columns) % FM_CODES == 0 || k + columns == w->n_in;
-        for (int64_t m = 0; m < rows; m++) {
-            const fm_codes *b = x + m * ldx + k / FM_CODES;
-            inner[m] = add_group(&g, layout, b, (int)(k % FM_CODES), inner[m]);
-            if (!last) continue;
-            y[m] = fmaf(b->scale, inner[m], y[m]);
-            inner[m] = 0;
-        }
+        for (int64_t m = 0; m < rows; m++)
+            y[m] = add_group(&g, layout, x + m * ldx + k / FM_CODES, (int)(k % FM_CODES), y[m]);
     }
 }
 

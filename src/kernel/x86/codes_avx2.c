@@ -2,8 +2,7 @@
  * 8 lanes. See codes.h for the definition.
  *
  * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some fours of the
- * group in a register; the float chains of the block and of the row lie in the L1 cache and are met
- * once per group and per 128 columns. Every accumulator is a variable with a name: gcc keeps an array
+ * group in a register; the float chain of the row lies in the L1 cache and is met once per group. Every accumulator is a variable with a name: gcc keeps an array
  * of them in memory.
  *
  * Compiled twice: for AVX2 alone, and with AVX-VNNI, whose vpdpbusd adds to an int32 at once. */
@@ -48,7 +47,7 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
  * no registers for them. */
 #define ADD_FOUR(r)                                                                                \
     do {                                                                                           \
-        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        __m256i four = four_codes(x[r * ldx].code + columns * part + 4 * j);                          \
         n##r##0 = _mm256_add_epi16(n##r##0, _mm256_maddubs_epi16(u0, four));                       \
         n##r##1 = _mm256_add_epi16(n##r##1, _mm256_maddubs_epi16(u1, four));                       \
         __asm__("" : "+x"(n##r##0), "+x"(n##r##1));                                                \
@@ -64,7 +63,7 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
 /* The same for bytes of either sign, straight to the dot. */
 #define ADD_SIGNED(r)                                                                              \
     do {                                                                                           \
-        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        __m256i four = four_codes(x[r * ldx].code + columns * part + 4 * j);                          \
         __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(four, u0));                         \
         __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(four, u1));                         \
         n##r##0 = _mm256_add_epi32(n##r##0, _mm256_madd_epi16(p0, one));                           \
@@ -80,7 +79,7 @@ static FM_INLINE __m256i four_codes(const int8_t *code) {
 
 /* dot[r][h] of group g, of bytes. */
 static FM_INLINE void multiply_bytes(const tile *t, const fm_codes *x, const int layout, const int R,
-                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+                                     const char *words, const int part, __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout);
     const __m256i one = _mm256_set1_epi16(1);
     int64_t ldx = t->ldx;
@@ -95,26 +94,19 @@ static FM_INLINE void multiply_bytes(const tile *t, const fm_codes *x, const int
     EACH_ROW(END_BYTES);
 }
 
-/* What the group's dot begins with: minus what the offset of the codes will add. */
-static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, int g) {
-    if (offset_bits(layout) < 0) return _mm256_setzero_si256();
-    const int32_t *minus = group_columns(layout) == 32 ? x->minus32 : x->minus16;
-    return _mm256_slli_epi32(_mm256_set1_epi32(minus[g]), offset_bits(layout));
-}
-
 #ifdef __AVXVNNI__
 #define ADD_FOUR_VNNI(r)                                                                           \
     do {                                                                                           \
-        __m256i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        __m256i four = four_codes(x[r * ldx].code + columns * part + 4 * j);                          \
         n##r##0 = _mm256_dpbusd_avx_epi32(n##r##0, u0, four);                                      \
         n##r##1 = _mm256_dpbusd_avx_epi32(n##r##1, u1, four);                                      \
     } while (0)
 
-#define BEGIN_DOT(r) n##r##0 = n##r##1 = begin_dot(layout, x + r * ldx, g)
+#define BEGIN_DOT(r) n##r##0 = n##r##1 = begin_dot(layout, x + r * ldx, part)
 
 /* dot[r][h] of group g, of unsigned codes. */
 static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
-                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+                                     const char *words, const int part, __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout);
     int64_t ldx = t->ldx;
     CELLS(__m256i, n);
@@ -130,11 +122,11 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
 #else
 /* dot[r][h] of group g, of unsigned codes. */
 static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int layout, const int R,
-                                     const char *words, int g, __m256i dot[TILE_ROWS][2]) {
+                                     const char *words, const int part, __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout), fours = fours_per_sum(layout);
     const __m256i one = _mm256_set1_epi16(1);
     int64_t ldx = t->ldx;
-    for (int r = 0; r < R; r++) dot[r][0] = dot[r][1] = begin_dot(layout, x + r * ldx, g);
+    for (int r = 0; r < R; r++) dot[r][0] = dot[r][1] = begin_dot(layout, x + r * ldx, part);
 #pragma GCC unroll 8
     for (int first = 0; first < columns / 4; first += fours) {
         CELLS(__m256i, n);
@@ -150,44 +142,38 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
 #endif
 
 static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R) {
-    const int columns = group_columns(layout);
+    const int columns = group_columns(layout), parts = FM_CODES / columns;
+    const int together = blocks_together(layout);
     const fm_codes *x = t->x;
-    __m256 y[TILE_ROWS][2], inner[TILE_ROWS][2];
+    __m256 y[TILE_ROWS][2];
     __m256i dot[TILE_ROWS][2];
     memset(y, 0, sizeof y);
-    for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
+    for (int64_t k = 0; k < t->n_in; k += together * FM_CODES) {
         codes_block b = codes_block_at(layout, t->w, k);
         factors f;
         open_block(layout, b, &f);
-        memset(inner, 0, sizeof inner);
-        int64_t left = t->n_in - k;
-        int groups = (int)(left < FM_CODES ? left : FM_CODES) / columns;
 #pragma GCC unroll 1
-        for (int g = 0; g < groups; g++) {
+        for (int i = 0; i < parts * together; i++) {
+            const int g = i, part = parts > 1 ? i & 1 : 0;
             const char *words = words_of(layout, b, g);
             for (int line = 0; t->ahead && line < lines_per_group(layout); line++)
                 _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
             if (gives_sign(layout))
-                multiply_bytes(t, x, layout, R, words, g, dot);
+                multiply_bytes(t, x, layout, R, words, part, dot);
             else
-                multiply_group(t, x, layout, R, words, g, dot);
+                multiply_group(t, x, layout, R, words, part, dot);
 #pragma GCC unroll 2
             for (int h = 0; h < 2; h++) {
                 __m256 s = scale_of(layout, b, &f, g, h), m = minimum_of(layout, b, &f, g, h);
 #pragma GCC unroll 4
                 for (int r = 0; r < R; r++) {
-                    inner[r][h] = _mm256_fmadd_ps(s, _mm256_cvtepi32_ps(dot[r][h]), inner[r][h]);
+                    __m256 scale = _mm256_mul_ps(_mm256_set1_ps(x[r * t->ldx].scale), s);
+                    y[r][h] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[r][h]), y[r][h]);
                     if (!has_minimum(layout)) continue;
-                    __m256 sum = _mm256_set1_ps(x[r * t->ldx].sum32[g]);
-                    inner[r][h] = _mm256_fmadd_ps(m, sum, inner[r][h]);
+                    y[r][h] = _mm256_fmadd_ps(m, _mm256_set1_ps(x[r * t->ldx].sum), y[r][h]);
                 }
             }
-        }
-#pragma GCC unroll 4
-        for (int r = 0; r < R; r++) {
-            __m256 scale = _mm256_set1_ps(x[r * t->ldx].scale);
-            y[r][0] = _mm256_fmadd_ps(scale, inner[r][0], y[r][0]);
-            y[r][1] = _mm256_fmadd_ps(scale, inner[r][1], y[r][1]);
+            if (part == parts - 1) x++;
         }
     }
     for (int r = 0; r < R; r++) {

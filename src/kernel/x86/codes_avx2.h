@@ -5,6 +5,7 @@
  * function here is told its layout as a constant; `h` is a half of the panel's 16 lanes. */
 #pragma once
 
+#include "kernel/codes.h"
 #include "kernel/codes_layout.h"
 #include "kernel/x86/avx2.h"
 #include "tensor/quant/iq_tables.h"
@@ -56,6 +57,17 @@ static FM_INLINE __m256i codes_of(const int layout, const char *words, const int
     if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4, h), j, 4, 1);
     if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, line_at(words, 2, h), 2 * j, 4, 3);
     return v;
+}
+
+/* What a sum of unsigned codes begins with, so that it ends as that of the signed ones. */
+static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, const int part) {
+    switch (offset_bits(layout)) {
+    case 3: return _mm256_set1_epi32(x->undo8);
+    case 4: return _mm256_slli_epi32(_mm256_set1_epi32(x->undo8), 1);
+    case 5: return _mm256_set1_epi32(x->undo32[part]);
+    case 7: return _mm256_set1_epi32(x->undo128);
+    default: return _mm256_setzero_si256();
+    }
 }
 
 /* ---- scales and minima ------------------------------------------------------------------------- */

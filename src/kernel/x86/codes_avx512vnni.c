@@ -1,9 +1,9 @@
 /* codes_avx512vnni.c: products of integers on AVX-512 with VNNI: up to 6 rows of x by 2 panels, or one row
  * by one panel as a linear stream. See codes.h for the definition.
  *
- * Cell (r, p) of a tile is row r of x and panel p: an int32 sum of the group and a float chain of the
- * block in registers, and the chain over blocks in the L1 cache, met once per 128 columns. Every
- * accumulator is a variable with a name: gcc keeps an array of them in memory. */
+ * Cell (r, p) of a tile is row r of x and panel p: an int32 sum of the group and the float chain of the
+ * row, both in registers. Every accumulator is a variable with a name: gcc keeps an array of them in
+ * memory. */
 #include "kernel/x86/codes_avx512vnni.h"
 
 #include <string.h>
@@ -51,91 +51,83 @@ static FM_INLINE __m512i four_codes(const int8_t *code) {
 /* What the group's dot begins with: minus what the offset of the codes will add. */
 #define BEGIN_DOT(r)                                                                               \
     do {                                                                                           \
-        if (bits >= 0) {                                                                           \
-            const int32_t *minus = columns == 32 ? x[r * ldx].minus32 : x[r * ldx].minus16;        \
-            n##r##0 = _mm512_slli_epi32(_mm512_set1_epi32(minus[g]), (unsigned)bits);              \
-        } else {                                                                                   \
-            n##r##0 = _mm512_setzero_si512();                                                      \
-        }                                                                                          \
+        n##r##0 = begin_dot(layout, x + r * ldx, part);                                            \
         n##r##1 = n##r##0;                                                                         \
     } while (0)
 
 #define ADD_DOT(r)                                                                                 \
     do {                                                                                           \
-        __m512i four = four_codes(x[r * ldx].code + columns * g + 4 * j);                          \
+        __m512i four = four_codes(x[r * ldx].code + columns * part + 4 * j);                       \
         n##r##0 = _mm512_dpbusd_epi32(n##r##0, u0, four);                                          \
         if (P > 1) n##r##1 = _mm512_dpbusd_epi32(n##r##1, u1, four);                               \
     } while (0)
 
 #define END_DOT(r)                                                                                 \
     do {                                                                                           \
-        i##r##0 = _mm512_fmadd_ps(s0, _mm512_cvtepi32_ps(n##r##0), i##r##0);                       \
-        if (P > 1) i##r##1 = _mm512_fmadd_ps(s1, _mm512_cvtepi32_ps(n##r##1), i##r##1);            \
+        __m512 scale = _mm512_set1_ps(x[r * ldx].scale);                                           \
+        y##r##0 = _mm512_fmadd_ps(_mm512_mul_ps(scale, s0), _mm512_cvtepi32_ps(n##r##0), y##r##0); \
+        if (P > 1)                                                                                 \
+            y##r##1 =                                                                              \
+                _mm512_fmadd_ps(_mm512_mul_ps(scale, s1), _mm512_cvtepi32_ps(n##r##1), y##r##1);   \
     } while (0)
 
 #define ADD_MINIMUM(r)                                                                             \
     do {                                                                                           \
-        __m512 sum = _mm512_set1_ps(x[r * ldx].sum32[g]);                                          \
-        i##r##0 = _mm512_fmadd_ps(m0, sum, i##r##0);                                               \
-        if (P > 1) i##r##1 = _mm512_fmadd_ps(m1, sum, i##r##1);                                    \
-    } while (0)
-
-#define END_BLOCK(r)                                                                               \
-    do {                                                                                           \
-        __m512 scale = _mm512_set1_ps(x[r * ldx].scale);                                           \
-        y[r][0] = _mm512_fmadd_ps(scale, i##r##0, y[r][0]);                                        \
-        if (P > 1) y[r][1] = _mm512_fmadd_ps(scale, i##r##1, y[r][1]);                             \
+        __m512 sum = _mm512_set1_ps(x[r * ldx].sum);                                               \
+        y##r##0 = _mm512_fmadd_ps(m0, sum, y##r##0);                                               \
+        if (P > 1) y##r##1 = _mm512_fmadd_ps(m1, sum, y##r##1);                                    \
     } while (0)
 
 #define STORE_ROW(r)                                                                               \
     do {                                                                                           \
-        _mm512_storeu_ps(t->y + r * t->ldy, y[r][0]);                                              \
-        if (P > 1) _mm512_storeu_ps(t->y + r * t->ldy + t->y_step, y[r][1]);                       \
+        _mm512_storeu_ps(t->y + r * t->ldy, y##r##0);                                              \
+        if (P > 1) _mm512_storeu_ps(t->y + r * t->ldy + t->y_step, y##r##1);                       \
     } while (0)
 
-#define FETCH(p, words)                                                                            \
+#define FETCH(words)                                                                               \
     do {                                                                                           \
         for (int line = 0; t->ahead && line < lines_per_group(layout); line++)                     \
             _mm_prefetch((words) + t->ahead + 64 * line, _MM_HINT_T0);                             \
     } while (0)
 
 static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R, const int P) {
-    const int columns = group_columns(layout), bits = offset_bits(layout);
+    const int columns = group_columns(layout), parts = FM_CODES / columns;
+    const int together = blocks_together(layout);
     const fm_codes *x = t->x;
     int64_t ldx = t->ldx;
-    __m512 y[TILE_ROWS][2];
-    memset(y, 0, sizeof y);
-    for (int64_t k = 0; k < t->n_in; k += FM_CODES, x++) {
+    CELLS(__m512, y);
+    SET_CELLS(y, _mm512_setzero_ps());
+    for (int64_t k = 0; k < t->n_in; k += together * FM_CODES) {
         codes_block b0 = codes_block_at(layout, t->w, k);
         codes_block b1 = codes_block_at(layout, t->w + t->panel_step, k);
         factors f0, f1;
         open_block(layout, b0, &f0);
         if (P > 1) open_block(layout, b1, &f1);
-        CELLS(__m512, i);
-        SET_CELLS(i, _mm512_setzero_ps());
-        int64_t left = t->n_in - k;
-        int groups = (int)(left < FM_CODES ? left : FM_CODES) / columns;
 #pragma GCC unroll 1
-        for (int g = 0; g < groups; g++) {
-            const char *w0 = words_of(layout, b0, g), *w1 = words_of(layout, b1, g);
-            CELLS(__m512i, n);
-            EACH_ROW(BEGIN_DOT);
-            FETCH(0, w0);
-            if (P > 1) FETCH(1, w1);
+        for (int b = 0; b < together; b++, x++) {
+#pragma GCC unroll 2
+            for (int part = 0; part < parts; part++) {
+                int g = parts * b + part;
+                const char *w0 = words_of(layout, b0, g), *w1 = words_of(layout, b1, g);
+                CELLS(__m512i, n);
+                EACH_ROW(BEGIN_DOT);
+                FETCH(w0);
+                if (P > 1) FETCH(w1);
 #pragma GCC unroll 8
-            for (int j = 0; j < columns / 4; j++) {
-                __m512i u0 = codes_of(layout, w0, j);
-                __m512i u1 = P > 1 ? codes_of(layout, w1, j) : u0;
-                EACH_ROW(ADD_DOT);
+                for (int j = 0; j < columns / 4; j++) {
+                    __m512i u0 = codes_of(layout, w0, j);
+                    __m512i u1 = P > 1 ? codes_of(layout, w1, j) : u0;
+                    EACH_ROW(ADD_DOT);
+                }
+                __m512 s0 = scale_of(layout, b0, &f0, g);
+                __m512 s1 = P > 1 ? scale_of(layout, b1, &f1, g) : s0;
+                EACH_ROW(END_DOT);
+                if (!has_minimum(layout)) continue;
+                __m512 m0 = minimum_of(layout, b0, &f0, g);
+                __m512 m1 = P > 1 ? minimum_of(layout, b1, &f1, g) : m0;
+                EACH_ROW(ADD_MINIMUM);
             }
-            __m512 s0 = scale_of(layout, b0, &f0, g), s1 = P > 1 ? scale_of(layout, b1, &f1, g) : s0;
-            EACH_ROW(END_DOT);
-            if (!has_minimum(layout)) continue;
-            __m512 m0 = minimum_of(layout, b0, &f0, g);
-            __m512 m1 = P > 1 ? minimum_of(layout, b1, &f1, g) : m0;
-            EACH_ROW(ADD_MINIMUM);
         }
-        EACH_ROW(END_BLOCK);
     }
     EACH_ROW(STORE_ROW);
 }
