@@ -8,6 +8,7 @@
  *
  *   x = d * (scale - 32) * value[code] */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 #include "tensor/quant/iq_tables.h"
 
 typedef struct FM_PACKED block {
@@ -32,3 +33,26 @@ void fm_decode_iq4_xs(const void *src, float *dst, int64_t n) {
         }
     }
 }
+
+void fm_fit_iq4_xs(const float *src, const float *importance, void *dst, int64_t n) {
+    const fm_levels levels = fm_levels_of(fm_iq4_values, 16);
+    block *b = dst;
+    for (; n > 0; n -= 256, b++, src += 256) {
+        float w[256];
+        uint8_t code[256];
+        int scale[8];
+        fm_fit_weights(&importance, 256, w);
+        b->d = fm_fit_scales(&levels, src, w, 8, 32, 0.5f, -32, 31, scale, code);
+        memset(b->low, 0, sizeof b->low);
+        b->high = 0;
+        for (int g = 0; g < 8; g++) {
+            int stored = scale[g] + 32;
+            b->low[g / 2] |= (uint8_t)((stored & 15) << g % 2 * 4);
+            b->high |= (uint16_t)(stored >> 4 << 2 * g);
+            const uint8_t *c = code + 32 * g;
+            for (int j = 0; j < 16; j++) b->q[16 * g + j] = (uint8_t)(c[j] | c[j + 16] << 4);
+        }
+    }
+}
+
+void fm_encode_iq4_xs(const float *src, void *dst, int64_t n) { fm_fit_iq4_xs(src, NULL, dst, n); }

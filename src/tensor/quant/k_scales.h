@@ -16,3 +16,11 @@ static inline int fm_k_minimum(const uint8_t bytes[12], int i) {
     if (i < 4) return bytes[i + 4] & 63;
     return bytes[i + 4] >> 4 | bytes[i] >> 6 << 4;
 }
+
+static inline void fm_k_put_scales(uint8_t bytes[12], const uint8_t scale[8], const uint8_t minimum[8]) {
+    for (int i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(scale[i] | scale[i + 4] >> 4 << 6);
+        bytes[i + 4] = (uint8_t)(minimum[i] | minimum[i + 4] >> 4 << 6);
+        bytes[i + 8] = (uint8_t)((scale[i + 4] & 15) | (minimum[i + 4] & 15) << 4);
+    }
+}

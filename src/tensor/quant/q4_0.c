@@ -8,6 +8,7 @@
  * The quantiser gives the element of largest magnitude the code 0, that is -8: the scale takes the
  * opposite of its sign. */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 
 typedef struct FM_PACKED block {
     uint16_t d;
@@ -39,5 +40,17 @@ void fm_encode_q4_0(const float *src, void *dst, int64_t n) {
             int high = fm_code_from_float(src[j + 16] * inverse + 8.5f, 15);
             b->q[j] = (uint8_t)(low | high << 4);
         }
+    }
+}
+
+void fm_fit_q4_0(const float *src, const float *importance, void *dst, int64_t n) {
+    const fm_levels levels = fm_levels_even(8, 7);
+    block *b = dst;
+    for (; n > 0; n -= 32, b++, src += 32) {
+        float w[32];
+        uint8_t code[32];
+        fm_fit_weights(&importance, 32, w);
+        b->d = fm_fit_scale_as_half(&levels, src, w, 32, code);
+        for (int j = 0; j < 16; j++) b->q[j] = (uint8_t)(code[j] | code[j + 16] << 4);
     }
 }

@@ -5,6 +5,7 @@
  *
  *   x = d * code + m */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 
 typedef struct FM_PACKED block {
     uint16_t d, m;
@@ -39,5 +40,19 @@ void fm_encode_q4_1(const float *src, void *dst, int64_t n) {
             int high = fm_code_from_float((src[j + 16] - least) * inverse + 0.5f, 15);
             b->q[j] = (uint8_t)(low | high << 4);
         }
+    }
+}
+
+void fm_fit_q4_1(const float *src, const float *importance, void *dst, int64_t n) {
+    block *b = dst;
+    for (; n > 0; n -= 32, b++, src += 32) {
+        float w[32];
+        uint8_t code[32];
+        uint16_t d, m;
+        fm_fit_weights(&importance, 32, w);
+        fm_fit_line_as_halves(src, w, 15, &d, &m, code);
+        b->d = d;
+        b->m = m;
+        for (int j = 0; j < 16; j++) b->q[j] = (uint8_t)(code[j] | code[j + 16] << 4);
     }
 }

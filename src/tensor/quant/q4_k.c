@@ -7,6 +7,7 @@
  *                                                                     (c < 4, j < 32)
  *   x = (d * scale) * code - (dmin * minimum) */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 #include "tensor/quant/k_scales.h"
 
 typedef struct FM_PACKED block {
@@ -29,3 +30,23 @@ void fm_decode_q4_k(const void *src, float *dst, int64_t n) {
         }
     }
 }
+
+void fm_fit_q4_k(const float *src, const float *importance, void *dst, int64_t n) {
+    block *b = dst;
+    for (; n > 0; n -= 256, b++, src += 256) {
+        float w[256];
+        uint8_t code[256], scale[8], minimum[8];
+        uint16_t d, dmin;
+        fm_fit_weights(&importance, 256, w);
+        fm_fit_lines(src, w, 15, &d, &dmin, scale, minimum, code);
+        b->d = d;
+        b->dmin = dmin;
+        fm_k_put_scales(b->scales, scale, minimum);
+        for (int i = 0; i < 128; i++) {
+            int c = i / 32, j = i % 32;
+            b->q[i] = (uint8_t)(code[64 * c + j] | code[64 * c + 32 + j] << 4);
+        }
+    }
+}
+
+void fm_encode_q4_k(const float *src, void *dst, int64_t n) { fm_fit_q4_k(src, NULL, dst, n); }

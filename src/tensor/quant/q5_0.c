@@ -7,6 +7,7 @@
  *
  * As in Q4_0, the element of largest magnitude gets the code 0. */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 
 typedef struct FM_PACKED block {
     uint16_t d;
@@ -44,6 +45,23 @@ void fm_encode_q5_0(const float *src, void *dst, int64_t n) {
             high |= first >> 4 << j | second >> 4 << (j + 16);
         }
         b->d = fm_half_from_float(d);
+        b->high = high;
+    }
+}
+
+void fm_fit_q5_0(const float *src, const float *importance, void *dst, int64_t n) {
+    const fm_levels levels = fm_levels_even(16, 15);
+    block *b = dst;
+    for (; n > 0; n -= 32, b++, src += 32) {
+        float w[32];
+        uint8_t code[32];
+        fm_fit_weights(&importance, 32, w);
+        b->d = fm_fit_scale_as_half(&levels, src, w, 32, code);
+        uint32_t high = 0;
+        for (int j = 0; j < 16; j++) {
+            b->q[j] = (uint8_t)((code[j] & 15) | (code[j + 16] & 15) << 4);
+            high |= (uint32_t)(code[j] >> 4) << j | (uint32_t)(code[j + 16] >> 4) << (j + 16);
+        }
         b->high = high;
     }
 }

@@ -5,6 +5,7 @@
  *
  *   x = d * code + m */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 
 typedef struct FM_PACKED block {
     uint16_t d, m;
@@ -46,6 +47,25 @@ void fm_encode_q5_1(const float *src, void *dst, int64_t n) {
         }
         b->d = fm_half_from_float(d);
         b->m = fm_half_from_float(least);
+        b->high = high;
+    }
+}
+
+void fm_fit_q5_1(const float *src, const float *importance, void *dst, int64_t n) {
+    block *b = dst;
+    for (; n > 0; n -= 32, b++, src += 32) {
+        float w[32];
+        uint8_t code[32];
+        uint16_t d, m;
+        fm_fit_weights(&importance, 32, w);
+        fm_fit_line_as_halves(src, w, 31, &d, &m, code);
+        b->d = d;
+        b->m = m;
+        uint32_t high = 0;
+        for (int j = 0; j < 16; j++) {
+            b->q[j] = (uint8_t)((code[j] & 15) | (code[j + 16] & 15) << 4);
+            high |= (uint32_t)(code[j] >> 4) << j | (uint32_t)(code[j + 16] >> 4) << (j + 16);
+        }
         b->high = high;
     }
 }

@@ -9,6 +9,7 @@
  *
  *   x = (d * scale) * code - (dmin * minimum) */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 #include "tensor/quant/k_scales.h"
 
 typedef struct FM_PACKED block {
@@ -35,3 +36,26 @@ void fm_decode_q5_k(const void *src, float *dst, int64_t n) {
         }
     }
 }
+
+void fm_fit_q5_k(const float *src, const float *importance, void *dst, int64_t n) {
+    block *b = dst;
+    for (; n > 0; n -= 256, b++, src += 256) {
+        float w[256];
+        uint8_t code[256], scale[8], minimum[8];
+        uint16_t d, dmin;
+        fm_fit_weights(&importance, 256, w);
+        fm_fit_lines(src, w, 31, &d, &dmin, scale, minimum, code);
+        b->d = d;
+        b->dmin = dmin;
+        fm_k_put_scales(b->scales, scale, minimum);
+        memset(b->high, 0, sizeof b->high);
+        for (int i = 0; i < 128; i++) {
+            int c = i / 32, j = i % 32;
+            uint8_t first = code[64 * c + j], second = code[64 * c + 32 + j];
+            b->q[i] = (uint8_t)((first & 15) | (second & 15) << 4);
+            b->high[j] |= (uint8_t)(first >> 4 << 2 * c | second >> 4 << (2 * c + 1));
+        }
+    }
+}
+
+void fm_encode_q5_k(const float *src, void *dst, int64_t n) { fm_fit_q5_k(src, NULL, dst, n); }

@@ -11,6 +11,7 @@
  *
  *   x = (d * scale) * (code - 32) */
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/fit.h"
 
 typedef struct FM_PACKED block {
     uint8_t low[128];
@@ -36,3 +37,25 @@ void fm_decode_q6_k(const void *src, float *dst, int64_t n) {
         }
     }
 }
+
+void fm_fit_q6_k(const float *src, const float *importance, void *dst, int64_t n) {
+    const fm_levels levels = fm_levels_even(32, 31);
+    block *b = dst;
+    for (; n > 0; n -= 256, b++, src += 256) {
+        float w[256];
+        uint8_t code[256];
+        int scale[16];
+        fm_fit_weights(&importance, 256, w);
+        b->d = fm_fit_scales(&levels, src, w, 16, 16, 0.15f, -128, 127, scale, code);
+        for (int s = 0; s < 16; s++) b->scales[s] = (int8_t)scale[s];
+        memset(b->low, 0, sizeof b->low);
+        memset(b->high, 0, sizeof b->high);
+        for (int i = 0; i < 256; i++) {
+            int half = i / 128, j = i % 128;
+            b->low[64 * half + j % 64] |= (uint8_t)((code[i] & 15) << j / 64 * 4);
+            b->high[32 * half + j % 32] |= (uint8_t)(code[i] >> 4 << j / 32 * 2);
+        }
+    }
+}
+
+void fm_encode_q6_k(const float *src, void *dst, int64_t n) { fm_fit_q6_k(src, NULL, dst, n); }

@@ -11,6 +11,7 @@
 #include "tensor/half.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Blocks lie in mapped files, at any address. */
 #define FM_PACKED __attribute__((packed, may_alias))
