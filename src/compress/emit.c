@@ -2,6 +2,7 @@
 
 #include "tensor/encode.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { CHUNK_BYTES = 4 << 20, GRAIN_ELEMENTS = 32 << 10 };
@@ -10,7 +11,7 @@ enum { CHUNK_BYTES = 4 << 20, GRAIN_ELEMENTS = 32 << 10 };
 typedef struct job {
     const fm_outlined *item;
     const fm_emit_options *options;
-    bool copy;
+    bool copy, blocks;
     int64_t columns, first, count; /* rows of this chunk */
     size_t row_bytes;
     int64_t step;                  /* rows of a task: whole units */
@@ -18,6 +19,7 @@ typedef struct job {
     fm_emitted *rows;              /* [rows of a chunk] what rounding did to each, or NULL */
     float *floats;                 /* a worker's rows, one of them decoded again, its work */
     size_t floats_per_worker;
+    atomic_bool no_numbers;        /* a value that blocks cannot hold */
 } job;
 
 static const float *importance_of(const job *j, int64_t row) {
@@ -25,6 +27,13 @@ static const float *importance_of(const job *j, int64_t row) {
     if (!o->importance) return NULL;
     int64_t height = fm_outlined_rows_count(j->item) / o->importance_rows;
     return o->importance + row / height * j->columns;
+}
+
+/* Blocks share scales: one infinity would take its neighbours with it. */
+static bool is_finite(const float *row, int64_t n) {
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += row[i] * 0; /* NaN if any is none */
+    return sum == 0;
 }
 
 static void measure_row(const job *j, int64_t at, const float *row, const char *bytes, float *again) {
@@ -39,7 +48,7 @@ static void measure_row(const job *j, int64_t at, const float *row, const char *
 }
 
 static void make_rows(void *context, int64_t begin, int64_t end, int worker) {
-    const job *j = context;
+    job *j = context;
     if (j->copy) {
         int64_t at = begin * j->step, n = (end * j->step < j->count ? end * j->step : j->count) - at;
         fm_outlined_copy(j->item, j->first + at, n, j->bytes + (size_t)at * j->row_bytes);
@@ -53,6 +62,7 @@ static void make_rows(void *context, int64_t begin, int64_t end, int worker) {
         fm_outlined_rows(j->item, j->first + at, n, rows, work);
         for (int64_t i = 0; i < n; i++, bytes += j->row_bytes) {
             const float *row = rows + i * j->columns;
+            if (j->blocks && !is_finite(row, j->columns)) j->no_numbers = true;
             fm_quantize_row(j->item->dtype, row, importance_of(j, j->first + at + i), bytes, j->columns);
             if (j->rows) measure_row(j, at + i, row, bytes, again);
         }
@@ -84,6 +94,9 @@ static fm_status run(job *j, int64_t chunk, fm_item_sink *sink, fm_emitted *resu
     for (j->first = 0; j->first < rows; j->first += j->count) {
         j->count = rows - j->first < chunk ? rows - j->first : chunk;
         fm_pool_for(o->pool, (j->count + j->step - 1) / j->step, 1, make_rows, j);
+        if (j->no_numbers)
+            return fm_fail(err, FM_ERR_FORMAT, "tensor %s holds values that are no numbers, which cannot be "
+                           "rounded to %s", j->item->name, fm_dtype_get(j->item->dtype)->name);
         for (int64_t i = 0; j->rows && i < j->count; i++) {
             result->error += j->rows[i].error;
             result->whole += j->rows[i].whole;
@@ -98,7 +111,8 @@ static fm_status run(job *j, int64_t chunk, fm_item_sink *sink, fm_emitted *resu
 fm_status fm_emit(const fm_outlined *item, const fm_emit_options *options, fm_item_sink *sink,
                   fm_emitted *result, fm_error *err) {
     job j = {.item = item, .options = options, .columns = fm_outlined_columns(item),
-             .copy = fm_outlined_is_copy(item)};
+             .copy = fm_outlined_is_copy(item),
+             .blocks = fm_dtype_get(item->dtype)->block_elements > 1};
     *result = (fm_emitted){0};
     if (!fm_dtype_bytes(item->dtype, j.columns, &j.row_bytes))
         return fm_fail(err, FM_ERR_ARGUMENT, "tensor %s: rows of %lld do not divide into blocks of %s",
