@@ -1,4 +1,5 @@
-/* fathom_compress.h: model files made from others: converted between Hugging Face's kind and GGUF.
+/* fathom_compress.h: model files made from others: converted between Hugging Face's kind and GGUF, and
+ * quantised.
  * Conventions are those of fathom.h. No model is held in memory as a whole, and a result appears under its
  * name complete or not at all. */
 #pragma once
@@ -34,6 +35,32 @@ FATHOM_API fathom_convert_options fathom_convert_defaults(void);
 FATHOM_API fathom_status fathom_convert(const char *source, const char *target,
                                         const fathom_convert_options *options, char **json,
                                         fathom_error *err);
+
+typedef struct fathom_quantize_options {
+    const char *type;    /* a recipe: "q4_k_m" (NULL), "q8_0", ...; fathom_recipe_at lists them */
+    const char *tensors; /* "PATTERN=TYPE,...": types by tensor name, over the recipe's; NULL: none */
+    const char *imatrix; /* a file of fathom_collect or llama.cpp that says what matters; NULL: none */
+    bool mtp, fused_kv_b, force; /* as in fathom_convert_options */
+    const char *name;
+    int threads;
+    bool (*progress)(void *context, double fraction);
+    void (*note)(void *context, const char *sentence);
+    void *callback_context;
+} fathom_quantize_options;
+
+FATHOM_API fathom_quantize_options fathom_quantize_defaults(void);
+
+typedef struct fathom_recipe {
+    const char *name, *help;
+} fathom_recipe;
+FATHOM_API bool fathom_recipe_at(size_t i, fathom_recipe *out); /* false past the end */
+
+/* Makes a GGUF file of smaller types from a model of any kind of file. Scales are searched for so that the
+ * squared error is small, weighted by `imatrix`. *json (may be NULL) receives a document about the result
+ * with each tensor's type, bytes and error (docs/quantize.md); fathom_free. */
+FATHOM_API fathom_status fathom_quantize(const char *source, const char *target,
+                                         const fathom_quantize_options *options, char **json,
+                                         fathom_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* quantize.c: which formats have a search for good scales (quant/fit.h). */
+/* fitted.c: which formats have a search for good scales (quant/fit.h). */
 #include "tensor/encode.h"
 
 #include <stddef.h>
