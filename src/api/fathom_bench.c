@@ -84,6 +84,7 @@ static void put_test(fm_json_writer *w, const job *j, const fm_bench_result *t) 
     fm_json_put_real(w, "tokens_per_second_min", t->low);
     fm_json_put_real(w, "tokens_per_second_max", t->high);
     fm_json_put_real(w, "seconds", t->seconds);
+    if (t->depth > 0) fm_json_put_real(w, "depth_seconds", t->depth_seconds);
     if (t->decode) {
         fm_json_put_real(w, "weight_bytes_per_step", t->weight_bytes);
         fm_json_put_real(w, "cache_bytes_per_step", t->cache_bytes);

@@ -17,6 +17,7 @@ typedef struct bench {
     fm_sequence **sequences;
     int32_t *ids;       /* of the longest queue */
     double *rates;      /* [repeat] of the test being run */
+    double depth_seconds;
     fm_bench_result *results;
     size_t n;
     double done, total; /* tokens, of everything */
@@ -149,7 +150,8 @@ static fm_status run_list(bench *b, const int64_t *lengths, size_t n, int64_t de
         if (lengths[i] == 0) continue;
         fm_bench_result *t = &b->results[b->n];
         *t = (fm_bench_result){.decode = decode, .tokens = lengths[i], .depth = depth,
-                               .sequences = decode ? b->options->sequences : 1};
+                               .sequences = decode ? b->options->sequences : 1,
+                               .depth_seconds = b->depth_seconds};
         name_test(t);
         expect_traffic(b, t);
         FM_TRY(run_test(b, t, err));
@@ -160,9 +162,10 @@ static fm_status run_list(bench *b, const int64_t *lengths, size_t n, int64_t de
 
 static fm_status run_depth(bench *b, int64_t depth, fm_error *err) {
     const fm_bench_options *o = b->options;
-    double ignored = 0;
+    b->depth_seconds = 0;
     for (int64_t s = 0; s < o->sequences; s++) fm_sequence_truncate(b->sequences[s], 0);
-    if (depth > 0) FM_TRY(extend_all(b, o->sequences, 0, depth, "depth", &ignored, err));
+    if (depth > 0)
+        FM_TRY(extend_all(b, o->sequences, 0, depth, "depth", &b->depth_seconds, err));
     FM_TRY(run_list(b, o->prompt, o->n_prompt, depth, false, err));
     return run_list(b, o->generate, o->n_generate, depth, true, err);
 }

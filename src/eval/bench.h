@@ -27,6 +27,7 @@ typedef struct fm_bench_result {
     int64_t tokens, depth, sequences;
     double median, low, high;  /* tokens a second, of all sequences together */
     double seconds;            /* of the median repetition */
+    double depth_seconds;      /* that the depth's tokens took, once for all tests after them */
     double weight_bytes, cache_bytes; /* decode: read by a step on average (traffic.h) */
     double flops;              /* prefill: of a repetition */
     uint64_t hash;             /* of the last logits of every sequence */

@@ -86,6 +86,7 @@ static void every_test_computes_the_logits_of_its_tokens(void **state) {
             assert_true(r->hash == expected_hash(&o, r, options.seed));
             assert_true(r->low > 0 && r->low <= r->median && r->median <= r->high);
             assert_true(r->decode ? r->weight_bytes > 0 && r->cache_bytes > 0 : r->flops > 0);
+            assert_int_equal(r->depth_seconds > 0, r->depth > 0);
             assert_int_equal(r->sequences, r->decode ? 3 : 1);
         }
         fm_free(results);
