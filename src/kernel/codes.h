@@ -25,6 +25,11 @@
  *   + 2^-24 (F + 1) sum over g of (|sa_g sw_g dot_g| + |mw_g sum_g|)         of F fused multiply-adds
  * to first order. The first term decides: half a 127th of the largest activation of 32.
  *
+ * Twice. For who wants more, a row becomes two rows of codes: its own, and those of what that rounding
+ * left, x - sa code, which has a scale about 254 times smaller. The product is the sum of both, one
+ * addition at the end, and the first term of the bound shrinks to (sa_g / 500), about 16 bits of x:
+ *     y = product(codes of x) + product(codes of the rest)
+ *
  * A block of x that holds a NaN, an infinity or a magnitude above FM_INT8_MOST has the scale NaN, and
  * so has every result of its row: nothing becomes a number that it never was. */
 #pragma once

@@ -51,6 +51,8 @@ typedef struct fm_kernels {
     /* Rounds a row of n floats to fm_codes_blocks(n) blocks, each as one block of int8_from_float,
      * zeros behind the end. */
     void (*codes_from_float)(const float *x, int64_t n, fm_codes *out);
+    /* What that rounding left of a row: rest[i] = fma(-scale, code, x[i]). rest may be x. */
+    void (*codes_rest)(const float *x, int64_t n, const fm_codes *codes, float *rest);
     /* y[m][(p - begin) * 16 + r] for panels p in [begin, end) and rows m of x, `ldx` blocks apart.
      * NULL, at all levels alike, for a layout that has no codes to multiply. */
     void (*codes_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end,

@@ -23,3 +23,45 @@ void fm_matmul_codes(const fm_kernels *k, const fm_panels *w, int64_t begin, int
             memcpy(edge + (m + i) * ldy, scratch + i * FM_PANEL, bytes);
     }
 }
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Panels [begin, end) for rows of x, whose products fit the scratch. */
+static void multiply_twice(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
+                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
+                           float *scratch) {
+    int64_t width = (end - begin) * FM_PANEL;
+    int64_t columns = smaller(width, w->n_out - begin * FM_PANEL);
+    k->codes_product[w->layout](w, begin, end, x, ldx / 2, 2 * rows, scratch, width);
+    for (int64_t m = 0; m < rows; m++) {
+        float *sum = y + m * ldy + begin * FM_PANEL;
+        memcpy(sum, scratch + 2 * m * width, (size_t)columns * sizeof *y);
+        k->add(scratch + (2 * m + 1) * width, columns, sum);
+    }
+}
+
+void fm_matmul_codes_twice(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
+                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
+                           float *scratch) {
+    enum { PAIRS = FM_MATMUL_SCRATCH / (2 * FM_PANEL) }; /* of a row's products with a panel */
+    if (rows < 1) return;
+    int64_t panels = smaller(end - begin, rows < PAIRS / FM_TILE_PANELS ? PAIRS / rows : FM_TILE_PANELS);
+    for (int64_t p = begin; p < end; p += panels) {
+        int64_t last = smaller(p + panels, end), most = PAIRS / (last - p);
+        for (int64_t m = 0; m < rows; m += most)
+            multiply_twice(k, w, p, last, x + m * ldx, ldx, smaller(most, rows - m), y + m * ldy, ldy,
+                           scratch);
+    }
+}
+
+void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *out) {
+    enum { PIECE = 16 * FM_CODES };
+    float rest[PIECE];
+    fm_codes *second = out + fm_codes_blocks(n);
+    k->codes_from_float(x, n, out);
+    for (int64_t at = 0; at < n; at += PIECE) {
+        int64_t count = smaller(PIECE, n - at);
+        k->codes_rest(x + at, count, out + at / FM_CODES, rest);
+        k->codes_from_float(rest, count, second + at / FM_CODES);
+    }
+}

@@ -255,6 +255,13 @@ static inline void call_codes_from_float(const fm_kernels *k, case_data *c) {
     }
 }
 
+static inline void call_codes_rest(const fm_kernels *k, case_data *c) {
+    fm_codes codes[128];
+    int64_t n = c->n < 128 * FM_CODES ? c->n : 128 * FM_CODES;
+    fm_kernels_get(FM_CPU_REF)->codes_from_float(c->a, n, codes);
+    k->codes_rest(c->a, n, codes, case_out(c));
+}
+
 /* The codes of x lie in `c`, `lda` blocks to a row. */
 static inline void make_codes(dice *d, case_data *c) {
     c->lda = fm_codes_blocks(c->n) + roll_below(d, 3);
@@ -303,6 +310,7 @@ CASE_DIFFERS(bf16_from_float)
 CASE_DIFFERS(int8_from_float)
 CASE_DIFFERS(int8_to_float)
 CASE_DIFFERS(codes_from_float)
+CASE_DIFFERS(codes_rest)
 #undef CASE_DIFFERS
 static inline bool differs_unpack(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
     return k->unpack[c->layout] != below->unpack[c->layout];
@@ -404,6 +412,7 @@ static const kernel_case kernel_cases[] = {
     VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
     VECTOR("int8_to_float", make_int8, call_int8_to_float, differs_int8_to_float, NULL),
     VECTOR("codes_from_float", make_vectors, call_codes_from_float, differs_codes_from_float, NULL),
+    VECTOR("codes_rest", make_vectors, call_codes_rest, differs_codes_rest, NULL),
     CASE_WEIGHTS(CASE_UNPACK, CASE_ROW)
     CASE_ALL_CODES(CASE_CODES, CASE_CODES_ROW)
     /* The file's own rows. */

@@ -33,6 +33,13 @@ void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out) {
     }
 }
 
+void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest) {
+    for (int64_t i = 0; i < n; i++) {
+        const fm_codes *b = &codes[i / FM_CODES];
+        rest[i] = fmaf(-b->scale, (float)b->code[fm_codes_place((int)(i % FM_CODES))], x[i]);
+    }
+}
+
 /* ---- weights ----------------------------------------------------------------------------------- */
 
 /* A group of one lane: up to 32 signed codes, and what they are multiplied with. */

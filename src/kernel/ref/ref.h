@@ -46,6 +46,7 @@ void fm_rotate_ref(float *x, int64_t n_pairs, const float *cosines, const float 
 void fm_bf16_to_float_ref(const uint16_t *x, int64_t n, float *y);
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y);
 void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out);
+void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest);
 void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const fm_codes *x,
                           int64_t ldx, int64_t rows, float *y, int64_t ldy);
 void fm_int8_from_float_ref(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);

@@ -14,6 +14,12 @@ static inline const float *fm_codes_pad(const float *x, int64_t n, float padded[
     return padded;
 }
 
+/* Codes 8 i to 8 i + 7 of a block, in their own order again. */
+static inline __m128i fm_codes_eight(const fm_codes *b, int i) {
+    const __m128i order = _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, -1, -1, -1, -1, -1, -1, -1, -1);
+    return _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)(const void *)(b->code + 8 * i)), order);
+}
+
 /* Orders the codes in out->code, of every eight 0 2 4 6 1 3 5 7, and writes their sums. */
 static inline void fm_codes_finish(fm_codes *out) {
     const __m256i order = _mm256_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2,

@@ -32,6 +32,7 @@
         k->int8_from_float = fm_int8_from_float_##level;                                           \
         k->int8_to_float = fm_int8_to_float_##level;                                               \
         k->codes_from_float = fm_codes_from_float_##level;                                         \
+        k->codes_rest = fm_codes_rest_##level;                                                     \
         more                                                                                       \
     }
 

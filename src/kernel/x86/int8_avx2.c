@@ -59,3 +59,17 @@ void fm_codes_from_float_avx2(const float *x, int64_t n, fm_codes *out) {
         fm_codes_finish(out);
     }
 }
+
+void fm_codes_rest_avx2(const float *x, int64_t n, const fm_codes *codes, float *rest) {
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const fm_codes *b = &codes[i / FM_CODES];
+        __m256i q = _mm256_cvtepi8_epi32(fm_codes_eight(b, (int)(i % FM_CODES / 8)));
+        __m256 scale = _mm256_set1_ps(b->scale);
+        _mm256_storeu_ps(rest + i, _mm256_fnmadd_ps(scale, _mm256_cvtepi32_ps(q), _mm256_loadu_ps(x + i)));
+    }
+    for (; i < n; i++) {
+        const fm_codes *b = &codes[i / FM_CODES];
+        rest[i] = fmaf(-b->scale, (float)b->code[fm_codes_place((int)(i % FM_CODES))], x[i]);
+    }
+}

@@ -62,3 +62,18 @@ void fm_codes_from_float_avx512(const float *x, int64_t n, fm_codes *out) {
         fm_codes_finish(out);
     }
 }
+
+void fm_codes_rest_avx512(const float *x, int64_t n, const fm_codes *codes, float *rest) {
+    int64_t i = 0;
+    for (; i + FM_CODES <= n; i += FM_CODES) {
+        const fm_codes *b = &codes[i / FM_CODES];
+        __m512 scale = _mm512_set1_ps(b->scale);
+        for (int half = 0; half < 2; half++) {
+            __m512i q = _mm512_cvtepi8_epi32(_mm_unpacklo_epi64(fm_codes_eight(b, 2 * half),
+                                                                fm_codes_eight(b, 2 * half + 1)));
+            __m512 v = _mm512_loadu_ps(x + i + 16 * half);
+            _mm512_storeu_ps(rest + i + 16 * half, _mm512_fnmadd_ps(scale, _mm512_cvtepi32_ps(q), v));
+        }
+    }
+    fm_codes_rest_avx2(x + i, n - i, codes + i / FM_CODES, rest + i);
+}

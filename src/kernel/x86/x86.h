@@ -76,7 +76,8 @@
                                     float *scales);                                                \
     void fm_int8_to_float_##level(const int8_t *codes, const float *scales, int64_t n,             \
                                   int64_t block, float *y);                                        \
-    void fm_codes_from_float_##level(const float *x, int64_t n, fm_codes *out);
+    void fm_codes_from_float_##level(const float *x, int64_t n, fm_codes *out);                    \
+    void fm_codes_rest_##level(const float *x, int64_t n, const fm_codes *codes, float *rest);
 
 FM_DECLARE_KERNELS(avx2)
 FM_DECLARE_KERNELS(avx512)
