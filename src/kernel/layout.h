@@ -29,6 +29,7 @@
  *   IQ4_XS per 256 k    half d[lane]; the file's 16 bits of scales as a half word [lane], its 32 as
  *                       a word [lane]; then per 8 k: a word of 8 nibbles [lane] as in IQ4_NL
  *   MXFP4  per 32 k     the byte of the scale [lane]; then per 8 k: a word of 8 nibbles [lane]
+ *   TCQ4   as MXFP4; the rings of a block run down the words, see fm_tcq4_switches
  *   F8     64 bytes of header; per 128 k: float scale[lane]; then per k: E4M3 code[lane]
  *
  * In a word the first k has the lowest bits. The blocks have the size of the file's 16 blocks.
@@ -135,6 +136,11 @@ typedef struct fm_panel_mxfp4 {
     fm_lanes32 q[4]; /* indices of fm_mxfp4_doubled */
 } fm_panel_mxfp4;
 
+typedef struct fm_panel_tcq4 {
+    uint8_t e[FM_PANEL];
+    fm_lanes32 q[4]; /* with their switches: indices of fm_tcq4_values */
+} fm_panel_tcq4;
+
 /* `plain`: no code of the panel is NaN and every scale lies within +-2^100, so that a kernel may
  * decode by arithmetic that knows no NaN and moves factors of 2^8 about. */
 typedef struct fm_panel_f8_header {
@@ -160,6 +166,7 @@ _Static_assert(sizeof(fm_panel_q6_k) == 16 * 210, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_iq4_nl) == 16 * 18, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_iq4_xs) == 16 * 136, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_mxfp4) == 16 * 17, "16 blocks of the file");
+_Static_assert(sizeof(fm_panel_tcq4) == 16 * 17, "16 blocks of the file");
 _Static_assert(sizeof(fm_panel_f8) == 16 * 128 + 64 && sizeof(fm_panel_f8_header) == 64, "F8");
 
 /* The scales of group g as bytes: those of groups 4 g' to 4 g' + 3 of a row, scales or minima, in
@@ -209,6 +216,15 @@ static inline int fm_q6_code(const uint32_t low[2], uint32_t high, int k) {
 /* The scale of group g of a lane of IQ4_XS, -32 to 31. */
 static inline int fm_iq4_xs_scale(uint16_t high, uint32_t low, int g) {
     return (int)((low >> 4 * g & 15) | (high >> 2 * g & 3) << 4) - 32;
+}
+
+/* The switches of word j of a lane of TCQ4, at the lowest bits of its nibbles. In the ring of a code
+ * come its like in the word before and in the word behind; from the last word to the first, the ring
+ * goes on two codes further. */
+static inline uint32_t fm_tcq4_switches(const uint32_t q[4], int j) {
+    uint32_t before = j > 0 ? q[j - 1] : q[3] << 8 | q[3] >> 24;
+    uint32_t behind = j < 3 ? q[j + 1] : q[0] >> 8 | q[0] << 24;
+    return before ^ behind;
 }
 
 /* The block of panel `panel` that holds column k, in a layout of blocks of `elements` columns. */

@@ -29,6 +29,7 @@ static const layout_info layouts[FM_LAYOUTS] = {
     [FM_LAYOUT_IQ4_NL] = {"iq4_nl", 32, sizeof(fm_panel_iq4_nl), 0},
     [FM_LAYOUT_IQ4_XS] = {"iq4_xs", 256, sizeof(fm_panel_iq4_xs), 0},
     [FM_LAYOUT_MXFP4] = {"mxfp4", 32, sizeof(fm_panel_mxfp4), 0},
+    [FM_LAYOUT_TCQ4] = {"tcq4", 32, sizeof(fm_panel_tcq4), 0},
     [FM_LAYOUT_F8] = {"f8", 128, sizeof(fm_panel_f8), sizeof(fm_panel_f8_header)},
 };
 
@@ -52,6 +53,7 @@ fm_layout fm_layout_for(const fm_tensor *t) {
     case FM_DTYPE_IQ4_NL: return FM_LAYOUT_IQ4_NL;
     case FM_DTYPE_IQ4_XS: return FM_LAYOUT_IQ4_XS;
     case FM_DTYPE_MXFP4: return FM_LAYOUT_MXFP4;
+    case FM_DTYPE_TCQ4: return FM_LAYOUT_TCQ4;
     case FM_DTYPE_F8_E4M3: /* one scale per row and block: theirs must not change inside */
         return !t->scales || t->scale_block[1] % 128 == 0 ? FM_LAYOUT_F8 : FM_LAYOUT_ROWS;
     default: return FM_LAYOUT_ROWS;

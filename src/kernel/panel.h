@@ -38,6 +38,7 @@ typedef enum fm_layout {
     FM_LAYOUT_IQ4_NL,
     FM_LAYOUT_IQ4_XS,
     FM_LAYOUT_MXFP4,
+    FM_LAYOUT_TCQ4,
     FM_LAYOUT_F8, /* E4M3 with block scales */
     FM_LAYOUTS
 } fm_layout;

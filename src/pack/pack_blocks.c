@@ -180,6 +180,18 @@ void fm_pack_mxfp4(const fm_panel_source *s, void *panel) {
         }
 }
 
+/* TCQ4 has the fields of MXFP4. */
+void fm_pack_tcq4(const fm_panel_source *s, void *panel) {
+    static const file_mxfp4 blank = {0};
+    fm_panel_tcq4 *b = panel;
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const file_mxfp4 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
+            b->e[r] = f->e;
+            pack_nibbles_32(f->q, 0, b->q, r);
+        }
+}
+
 /* ---- blocks of 256 ----------------------------------------------------------------------------- */
 
 static inline void pack_k_scales(const uint8_t bytes[12], fm_lanes32 *out, int r) {

@@ -14,7 +14,7 @@ static const fm_panel_packer packers[FM_LAYOUTS] = {
     [FM_LAYOUT_Q4_K] = fm_pack_q4_k,     [FM_LAYOUT_Q5_K] = fm_pack_q5_k,
     [FM_LAYOUT_Q6_K] = fm_pack_q6_k,     [FM_LAYOUT_IQ4_NL] = fm_pack_iq4_nl,
     [FM_LAYOUT_IQ4_XS] = fm_pack_iq4_xs, [FM_LAYOUT_MXFP4] = fm_pack_mxfp4,
-    [FM_LAYOUT_F8] = fm_pack_f8,
+    [FM_LAYOUT_F8] = fm_pack_f8,         [FM_LAYOUT_TCQ4] = fm_pack_tcq4,
 };
 
 static fm_panel_source source_of(const fm_tensor *t, int64_t panel) {

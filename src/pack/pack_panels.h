@@ -39,3 +39,4 @@ void fm_pack_q6_k(const fm_panel_source *s, void *panel);
 void fm_pack_iq4_nl(const fm_panel_source *s, void *panel);
 void fm_pack_iq4_xs(const fm_panel_source *s, void *panel);
 void fm_pack_mxfp4(const fm_panel_source *s, void *panel);
+void fm_pack_tcq4(const fm_panel_source *s, void *panel);

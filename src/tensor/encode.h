@@ -10,6 +10,9 @@ void fm_quantize_row(fm_dtype dtype, const float *src, const float *importance, 
 /* Whether scales are searched for. */
 bool fm_dtype_is_fitted(fm_dtype dtype);
 
+/* The search of TCQ4; n is a multiple of 32. */
+void fm_search_tcq4(const float *src, const float *importance, void *dst, int64_t n);
+
 void fm_encode_f32(const float *src, void *dst, int64_t n);
 void fm_encode_f16(const float *src, void *dst, int64_t n);
 void fm_encode_bf16(const float *src, void *dst, int64_t n);
@@ -19,6 +22,7 @@ void fm_encode_q4_1(const float *src, void *dst, int64_t n);
 void fm_encode_q5_0(const float *src, void *dst, int64_t n);
 void fm_encode_q5_1(const float *src, void *dst, int64_t n);
 void fm_encode_q8_0(const float *src, void *dst, int64_t n);
+void fm_encode_tcq4(const float *src, void *dst, int64_t n);
 void fm_encode_tq1_0(const float *src, void *dst, int64_t n);
 void fm_encode_tq2_0(const float *src, void *dst, int64_t n);
 void fm_encode_q4_k(const float *src, void *dst, int64_t n);

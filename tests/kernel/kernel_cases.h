@@ -353,6 +353,7 @@ static inline double bytes_weight(const case_data *c) {
     ROW("row q2_k", Q2_K) ROW("row q3_k", Q3_K) ROW("row mxfp4", MXFP4)                            \
     UNPACK("unpack q4_k", Q4_K) UNPACK("unpack q5_k", Q5_K) UNPACK("unpack q6_k", Q6_K)            \
     UNPACK("unpack f8", F8_E4M3) ROW("row f32", F32) ROW("row f16", F16) ROW("row bf16", BF16)     \
+    UNPACK("unpack tcq4", TCQ4) ROW("row tcq4", TCQ4)                                              \
     ROW("row q8_0", Q8_0) ROW("row q4_0", Q4_0) ROW("row q4_1", Q4_1) ROW("row q4_k", Q4_K)        \
     ROW("row q5_k", Q5_K) ROW("row q6_k", Q6_K) ROW("row f8", F8_E4M3)
 

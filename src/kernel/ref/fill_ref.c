@@ -23,6 +23,7 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_IQ4_NL] = fm_unpack_iq4_nl_ref,
                 [FM_LAYOUT_IQ4_XS] = fm_unpack_iq4_xs_ref,
                 [FM_LAYOUT_MXFP4] = fm_unpack_mxfp4_ref,
+                [FM_LAYOUT_TCQ4] = fm_unpack_tcq4_ref,
                 [FM_LAYOUT_F8] = fm_unpack_f8_ref,
             },
         .tile_fma = fm_tile_fma_ref,

@@ -6,6 +6,7 @@
 #include "tensor/half.h"
 #include "tensor/quant/iq_tables.h"
 #include "tensor/quant/mxfp4.h"
+#include "tensor/quant/tcq4.h"
 
 #include <string.h>
 
@@ -133,6 +134,19 @@ void fm_unpack_mxfp4_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
         for (int r = 0; r < FM_PANEL; r++) {
             int value = fm_mxfp4_doubled[nibble(b[k / 32].q[k % 32 / 8][r], k % 8)];
             tile[k * FM_PANEL + r] = fm_mxfp4_half_scale(b[k / 32].e[r]) * (float)value;
+        }
+}
+
+void fm_unpack_tcq4_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_tcq4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    for (int64_t k = 0; k < nk; k++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            const fm_lanes32 *q = b[k / 32].q;
+            uint32_t words[4] = {q[0][r], q[1][r], q[2][r], q[3][r]};
+            int j = (int)(k % 32 / 8);
+            int row = nibble(fm_tcq4_switches(words, j), k % 8) & 1;
+            int value = fm_tcq4_values[row][nibble(words[j], k % 8)];
+            tile[k * FM_PANEL + r] = fm_tcq4_scale(b[k / 32].e[r]) * (float)value;
         }
 }
 

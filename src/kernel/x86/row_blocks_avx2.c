@@ -371,3 +371,29 @@ static FM_INLINE void mxfp4_group(const stream *s, const int n) {
 }
 #undef WEIGHT
 DEFINE_ROW_PRODUCT(mxfp4)
+
+#define OPEN_LINE_TCQ4(p, h)                                                                       \
+    do {                                                                                           \
+        OPEN_LINE(p, h);                                                                           \
+        __m256i switches = tcq4_switches(BLOCK(fm_panel_tcq4, p, at)->q, j, h);                    \
+        e##p##h = even_tcq4(v##p##h, switches);                                                    \
+        o##p##h = odd_tcq4(v##p##h, switches);                                                     \
+    } while (0)
+#define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
+
+static FM_INLINE void tcq4_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_tcq4);
+#define OPEN(p, h) d##p##h = tcq4_scale(BLOCK(fm_panel_tcq4, p, at)->e, h)
+        EACH_HALF(OPEN);
+#undef OPEN
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE_TCQ4, at + offsetof(fm_panel_tcq4, q[j]), 8);
+    }
+    EACH_HALF(STORE_Y);
+}
+#undef WEIGHT
+DEFINE_ROW_PRODUCT(tcq4)

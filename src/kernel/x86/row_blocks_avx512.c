@@ -387,3 +387,30 @@ static FM_INLINE void mxfp4_group(const stream *s, const int n) {
 }
 #undef WEIGHT
 DEFINE_ROW_PRODUCT(mxfp4)
+#undef WEIGHT
+
+#define OPEN_LINE_TCQ4(p)                                                                          \
+    do {                                                                                           \
+        OPEN_LINE(p);                                                                              \
+        __m512i switches = tcq4_switches(BLOCK(fm_panel_tcq4, p, at)->q, j);                       \
+        e##p = even_5(v##p, switches);                                                             \
+        o##p = odd_tcq4(v##p, switches);                                                           \
+    } while (0)
+#define WEIGHT(p, i) _mm512_mul_ps(d##p, look_up_tcq4(i % 2 ? o##p : e##p, i / 2 * 8))
+
+static FM_INLINE void tcq4_group(const stream *s, const int n) {
+    VARIABLES
+    FOURS
+    for (size_t b = 0; b < (size_t)s->n_in / 32; b++) {
+        size_t at = b * sizeof(fm_panel_tcq4);
+#define OPEN(p) d##p = tcq4_scale(BLOCK(fm_panel_tcq4, p, at)->e)
+        EACH_PANEL(OPEN);
+#undef OPEN
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            LINE_OF(CODES_8, OPEN_LINE_TCQ4, at + offsetof(fm_panel_tcq4, q[j]), 8);
+    }
+    EACH_PANEL(STORE_Y);
+}
+#undef WEIGHT
+DEFINE_ROW_PRODUCT(tcq4)

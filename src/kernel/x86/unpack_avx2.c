@@ -232,6 +232,28 @@ void fm_unpack_mxfp4_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t
     }
 }
 
+static FM_INLINE void unpack_tcq4_half(const fm_panel_tcq4 *b, int half, float *out) {
+    __m256 d = tcq4_scale(b->e, half);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
+        __m256i words = words8(b->q[j], half), switches = tcq4_switches(b->q, j, half);
+        __m256i even = even_tcq4(words, switches), odd = odd_tcq4(words, switches);
+#define STEP(i) STORE_K(i, _mm256_mul_ps(d, signed_byte(FOUR_OF(i), i / 2)))
+        EIGHT(STEP)
+#undef STEP
+    }
+}
+
+void fm_unpack_tcq4_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_tcq4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++, tile += 32 * FM_PANEL) {
+        for (int j = 0; j < 4; j++) FETCH(b->q[j]);
+        unpack_tcq4_half(b, 0, tile);
+        unpack_tcq4_half(b, 1, tile + 8);
+    }
+}
+
 static FM_INLINE void unpack_q2_k_half(const fm_panel_q2_k *b, int g, int half, float *out) {
     __m256 scale = scale_2(b, g, half), minimum = minimum_2(b, g, half);
     __m256i words = words8(b->group[g].q, half);

@@ -174,6 +174,23 @@ void fm_unpack_mxfp4_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64
     }
 }
 
+void fm_unpack_tcq4_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_tcq4 *b = fm_panel_block(w, panel, k0, 32, sizeof *b);
+    size_t next = fm_next_tile(w, k0, 4 * sizeof *b);
+    for (; nk > 0; nk -= 32, b++) {
+        __m512 d = tcq4_scale(b->e);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++, tile += 8 * FM_PANEL) {
+            __m512i words = words16(b->q[j]), switches = tcq4_switches(b->q, j);
+            __m512i even = even_5(words, switches), odd = odd_tcq4(words, switches);
+            FETCH(b->q[j]);
+#define STEP(i) PUT(i, _mm512_mul_ps(d, look_up_tcq4(i % 2 ? odd : even, i / 2 * 8)));
+            EIGHT(STEP)
+#undef STEP
+        }
+    }
+}
+
 /* A tile is half a block of 256: groups `first` to first + 7 of 16. */
 void fm_unpack_q2_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const fm_panel_q2_k *b = fm_panel_block(w, panel, k0, 256, sizeof *b);

@@ -24,6 +24,7 @@
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(MXFP4, mxfp4, level)                                                                    \
+    LAYOUT(TCQ4, tcq4, level)                                                                      \
     LAYOUT(F8, f8, level)
 /* Layouts whose codes are multiplied as integers. */
 #define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
