@@ -218,7 +218,7 @@ int main(int argc, char **argv) {
                                       FM_DTYPE_Q4_0, FM_DTYPE_Q4_1, FM_DTYPE_Q5_0, FM_DTYPE_Q5_1,
                                       FM_DTYPE_Q2_K, FM_DTYPE_Q3_K, FM_DTYPE_Q4_K, FM_DTYPE_Q5_K,
                                       FM_DTYPE_Q6_K, FM_DTYPE_IQ4_NL, FM_DTYPE_IQ4_XS, FM_DTYPE_MXFP4,
-                                      FM_DTYPE_F8_E4M3};
+                                      FM_DTYPE_TCQ4, FM_DTYPE_F8_E4M3};
     fm_pool *pool;
     if (fm_pool_new(threads, &pool, &err) != FM_OK) return 1;
     printf("%s, %d threads for products\n", fm_cpu_brand(), fm_pool_threads(pool));

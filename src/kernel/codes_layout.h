@@ -41,7 +41,8 @@ FM_CODES_INLINE int offset_bits(const int layout) {
     case FM_LAYOUT_Q6_K: return 5;
     case FM_LAYOUT_Q8_0:
     case FM_LAYOUT_IQ4_NL:
-    case FM_LAYOUT_IQ4_XS: return 7;
+    case FM_LAYOUT_IQ4_XS:
+    case FM_LAYOUT_TCQ4: return 7;
     default: return -1;
     }
 }
@@ -57,6 +58,7 @@ FM_CODES_INLINE size_t codes_block_bytes(const int layout) {
     case FM_LAYOUT_Q5_K: return sizeof(fm_panel_q5_k);
     case FM_LAYOUT_Q6_K: return sizeof(fm_panel_q6_k);
     case FM_LAYOUT_IQ4_NL: return sizeof(fm_panel_iq4_nl);
+    case FM_LAYOUT_TCQ4: return sizeof(fm_panel_tcq4);
     default: return sizeof(fm_panel_iq4_xs);
     }
 }
@@ -96,6 +98,7 @@ FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
     case FM_LAYOUT_Q5_0: return small_block(layout, b, g) + offsetof(fm_panel_q5_0, codes);
     case FM_LAYOUT_Q5_1: return small_block(layout, b, g) + offsetof(fm_panel_q5_1, codes);
     case FM_LAYOUT_IQ4_NL: return small_block(layout, b, g) + offsetof(fm_panel_iq4_nl, q);
+    case FM_LAYOUT_TCQ4: return small_block(layout, b, g) + offsetof(fm_panel_tcq4, q);
     case FM_LAYOUT_Q4_K: return (const char *)((const fm_panel_q4_k *)b.at)->q[4 * b.half + g];
     case FM_LAYOUT_Q5_K:
         return (const char *)&((const fm_panel_q5_k *)b.at)->group[4 * b.half + g];
@@ -105,7 +108,7 @@ FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
     }
 }
 
-/* d, where every layout's block begins. */
+/* d, where the block of every layout but TCQ4 begins. */
 FM_CODES_INLINE const uint16_t *d_of(const int layout, codes_block b, int g) {
     return (const uint16_t *)(is_super(layout) ? b.at : small_block(layout, b, g));
 }

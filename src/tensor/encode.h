@@ -10,9 +10,6 @@ void fm_quantize_row(fm_dtype dtype, const float *src, const float *importance, 
 /* Whether scales are searched for. */
 bool fm_dtype_is_fitted(fm_dtype dtype);
 
-/* The search of TCQ4; n is a multiple of 32. */
-void fm_search_tcq4(const float *src, const float *importance, void *dst, int64_t n);
-
 void fm_encode_f32(const float *src, void *dst, int64_t n);
 void fm_encode_f16(const float *src, void *dst, int64_t n);
 void fm_encode_bf16(const float *src, void *dst, int64_t n);
@@ -42,3 +39,4 @@ void fm_fit_q5_k(const float *src, const float *importance, void *dst, int64_t n
 void fm_fit_q6_k(const float *src, const float *importance, void *dst, int64_t n);
 void fm_fit_iq4_nl(const float *src, const float *importance, void *dst, int64_t n);
 void fm_fit_iq4_xs(const float *src, const float *importance, void *dst, int64_t n);
+void fm_fit_tcq4(const float *src, const float *importance, void *dst, int64_t n);

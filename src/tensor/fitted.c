@@ -11,6 +11,7 @@ static const fit_fn fits[FM_DTYPE_COUNT] = {
     [FM_DTYPE_Q8_0] = fm_fit_q8_0,     [FM_DTYPE_Q4_K] = fm_fit_q4_k,
     [FM_DTYPE_Q5_K] = fm_fit_q5_k,     [FM_DTYPE_Q6_K] = fm_fit_q6_k,
     [FM_DTYPE_IQ4_NL] = fm_fit_iq4_nl, [FM_DTYPE_IQ4_XS] = fm_fit_iq4_xs,
+    [FM_DTYPE_TCQ4] = fm_fit_tcq4,
 };
 
 bool fm_dtype_is_fitted(fm_dtype dtype) { return fits[dtype] != NULL; }

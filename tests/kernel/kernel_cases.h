@@ -376,6 +376,7 @@ static inline double bytes_weight(const case_data *c) {
     CODES("codes q4_1", Q4_1) CODES("codes q5_0", Q5_0)                                            \
     CODES("codes q5_1", Q5_1) CODES("codes q4_k", Q4_K)                                            \
     CODES("codes q5_k", Q5_K) CODES("codes q6_k", Q6_K)                                            \
+    CODES("codes tcq4", TCQ4) ROW("codes row tcq4", TCQ4)                                          \
     CODES("codes iq4_nl", IQ4_NL) CODES("codes iq4_xs", IQ4_XS)                                    \
     ROW("codes row q8_0", Q8_0) ROW("codes row q4_0", Q4_0)                                        \
     ROW("codes row q4_1", Q4_1) ROW("codes row q5_0", Q5_0)                                        \

@@ -147,7 +147,7 @@ static void what_counts_more_is_rounded_better(void **state) {
         roll_block(round, x);
         for (int k = 0; k < 32; k++) weight[k] = (float)exp(2 * fm_rng_normal(34, round, (uint64_t)k));
         encode(x, even, 32);
-        fm_search_tcq4(x, weight, weighted, 32);
+        fm_fit_tcq4(x, weight, weighted, 32);
         with += error_of(x, weight, weighted);
         without += error_of(x, weight, even);
         assert_true(error_of(x, weight, weighted) <= error_of(x, weight, even) * 1.0001 ||

@@ -4,6 +4,7 @@
 #include "kernel/codes_layout.h"
 #include "tensor/half.h"
 #include "tensor/quant/iq_tables.h"
+#include "tensor/quant/tcq4.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,6 +89,15 @@ static void read_small(fm_layout layout, const void *block, int lane, group *out
     }
 }
 
+static void read_tcq4(const fm_panel_tcq4 *b, int lane, group *out) {
+    uint32_t words[4] = {b->q[0][lane], b->q[1][lane], b->q[2][lane], b->q[3][lane]};
+    out->scale = fm_tcq4_scale(b->e[lane]);
+    for (int i = 0; i < 32; i++) {
+        uint32_t row = fm_tcq4_switches(words, i / 8) >> (i % 8 * 4) & 1;
+        out->code[i] = fm_tcq4_values[row][nibble(b->q, i, lane)];
+    }
+}
+
 /* Q4_K, and Q5_K, which begins alike. */
 static void read_k(fm_layout layout, const fm_panel_q4_k *b, int g, int lane, group *out) {
     uint32_t words[3] = {b->scales[0][lane], b->scales[1][lane], b->scales[2][lane]};
@@ -106,7 +116,9 @@ static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, g
     int layout = (int)w->layout, columns = is_super(layout) ? 256 : 32;
     const void *block = fm_panel_block(w, panel, k, columns, codes_block_bytes(layout));
     int g = (int)(k % 256 / group_columns(layout));
-    if (!is_super(layout)) {
+    if (layout == FM_LAYOUT_TCQ4) {
+        read_tcq4(block, lane, out);
+    } else if (!is_super(layout)) {
         read_small(w->layout, block, lane, out);
     } else if (layout == FM_LAYOUT_Q6_K) {
         const fm_panel_q6_k *b = block;

@@ -40,6 +40,7 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_Q6_K] = fm_codes_product_ref,
                 [FM_LAYOUT_IQ4_NL] = fm_codes_product_ref,
                 [FM_LAYOUT_IQ4_XS] = fm_codes_product_ref,
+                [FM_LAYOUT_TCQ4] = fm_codes_product_ref,
             },
         .codes_rest = fm_codes_rest_ref,
         .dots = fm_dots_ref,

@@ -8,6 +8,7 @@
 #include "kernel/codes.h"
 #include "kernel/codes_layout.h"
 #include "kernel/x86/avx2.h"
+#include "kernel/x86/tcq4_avx2.h"
 #include "tensor/quant/iq_tables.h"
 
 /* ---- codes ------------------------------------------------------------------------------------- */
@@ -20,7 +21,7 @@ enum { VNNI = false };
 
 /* Bytes of either sign: 2 * 128 * 127 = 32512 is all that an int16 holds. */
 static FM_INLINE bool gives_sign(const int layout) {
-    return !VNNI && (layout == FM_LAYOUT_Q8_0 || has_table(layout));
+    return !VNNI && (layout == FM_LAYOUT_Q8_0 || layout == FM_LAYOUT_TCQ4 || has_table(layout));
 }
 
 /* Fours whose products an int16 holds: 8 * 2 * 15 * 127, 4 * 2 * 31 * 127, 2 * 2 * 63 * 127. */
@@ -46,6 +47,11 @@ static FM_INLINE __m256i codes_of(const int layout, const char *words, const int
     if (layout == FM_LAYOUT_Q8_0)
         return _mm256_xor_si256(line_at(words, j, h), _mm256_broadcastsi128_si256(turn_over));
     __m256i v = line_at(words, j / 2, h);
+    if (layout == FM_LAYOUT_TCQ4) {
+        const int flip = VNNI ? 0x80 : 0;
+        __m256i switches = tcq4_switches(words, j / 2, h);
+        return j % 2 ? odd_tcq4(v, switches, flip) : even_tcq4(v, switches, flip);
+    }
     if (layout == FM_LAYOUT_Q4_0) v = _mm256_xor_si256(v, _mm256_set1_epi8((char)0x88));
     if (j % 2) v = _mm256_srli_epi16(v, 4);
     v = _mm256_and_si256(v, _mm256_set1_epi8(15));
@@ -140,6 +146,10 @@ static FM_INLINE void open_block(const int layout, codes_block b, factors *f) {
 
 static FM_INLINE __m256 scale_of(const int layout, codes_block b, const factors *f, int g,
                                  const int h) {
+    if (layout == FM_LAYOUT_TCQ4) {
+        const uint8_t *e = (const uint8_t *)small_block(layout, b, g);
+        return _mm256_mul_ps(tcq4_scale_8(e, h), _mm256_set1_ps(0x1p-3f));
+    }
     if (!is_super(layout)) return halves_at(d_of(layout, b, g), h);
     if (layout != FM_LAYOUT_Q6_K) return f->scale[g][h];
     __m128i bytes = _mm_loadl_epi64((const __m128i *)(q6_scales(b, g) + 8 * h));

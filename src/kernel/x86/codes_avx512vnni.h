@@ -7,6 +7,7 @@
 #include "kernel/codes.h"
 #include "kernel/codes_layout.h"
 #include "kernel/x86/avx512.h"
+#include "kernel/x86/tcq4_avx512.h"
 #include "tensor/quant/iq_tables.h"
 
 /* ---- codes ------------------------------------------------------------------------------------- */
@@ -30,6 +31,18 @@ static FM_INLINE __m512i with_high_bits(__m512i low, __m512i v, const int right,
     return _mm512_ternarylogic_epi32(v, _mm512_set1_epi8((char)(mask << left)), low, AND_OR);
 }
 
+/* The same of TCQ4; of its bytes' switches, those of the odd four are four bits further up. */
+static FM_INLINE __m512i tcq4_codes(const char *words, __m512i nibbles, const int j) {
+    const __m128i turn_over = _mm_set1_epi8((char)0x80);
+    __m128i values0 = _mm_loadu_si128((const __m128i *)fm_tcq4_values[0]);
+    __m128i values1 = _mm_loadu_si128((const __m128i *)fm_tcq4_values[1]);
+    __m512i table0 = _mm512_broadcast_i32x4(_mm_xor_si128(values0, turn_over));
+    __m512i table1 = _mm512_broadcast_i32x4(_mm_xor_si128(values1, turn_over));
+    __m512i which = _mm512_set1_epi8(j % 2 ? 0x10 : 0x01);
+    __mmask64 second = _mm512_test_epi8_mask(tcq4_switches(words, j / 2), which);
+    return _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(table0, nibbles), second, table1, nibbles);
+}
+
 /* Unsigned codes of four j of a group, see layout.h. */
 static FM_INLINE __m512i codes_of(const int layout, const char *words, const int j) {
     if (layout == FM_LAYOUT_Q8_0)
@@ -41,6 +54,7 @@ static FM_INLINE __m512i codes_of(const int layout, const char *words, const int
     if (layout == FM_LAYOUT_Q4_0)
         return _mm512_ternarylogic_epi32(v, four, _mm512_set1_epi8(8), AND_XOR);
     v = _mm512_and_si512(v, four);
+    if (layout == FM_LAYOUT_TCQ4) return tcq4_codes(words, v, j);
     if (has_table(layout)) return _mm512_shuffle_epi8(unsigned_table(), v);
     if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4), j, 4, 1);
     if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, line_at(words, 2), 2 * j, 4, 3);
@@ -119,6 +133,7 @@ static FM_INLINE void open_block(const int layout, codes_block b, factors *f) {
 }
 
 static FM_INLINE __m512 scale_of(const int layout, codes_block b, const factors *f, int g) {
+    if (layout == FM_LAYOUT_TCQ4) return tcq4_scale((const uint8_t *)small_block(layout, b, g));
     if (!is_super(layout)) return halves_at(d_of(layout, b, g));
     if (layout != FM_LAYOUT_Q6_K) return f->scale[g];
     __m512i s = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q6_scales(b, g)));

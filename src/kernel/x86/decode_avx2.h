@@ -5,9 +5,9 @@
 
 #include "kernel/layout.h"
 #include "kernel/x86/avx2.h"
+#include "kernel/x86/tcq4_avx2.h"
 #include "tensor/quant/iq_tables.h"
 #include "tensor/quant/mxfp4.h"
-#include "tensor/quant/tcq4.h"
 
 static FM_INLINE __m256 halves8(const uint16_t *h, int half) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(h + 8 * half)));
@@ -131,49 +131,11 @@ static FM_INLINE __m256 signed_byte_itself(__m256i words, int i) {
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(byte_to_top(words, i), 24));
 }
 
-/* ---- TCQ4 --------------------------------------------------------------------------------------- */
+/* ---- TCQ4: its values as signed bytes ------------------------------------------------------------ */
 
 /* As fm_tcq4_scale, times the 2^-24 of signed bytes. */
 static FM_INLINE __m256 tcq4_scale(const uint8_t *e, int half) {
-    __m128i code = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(e + 8 * half)));
-    return _mm256_mul_ps(_mm256_cvtph_ps(_mm_slli_epi16(code, 6)), _mm256_set1_ps(0x1p-27f));
-}
-
-/* Every word turned by a byte, upwards or downwards. */
-static FM_INLINE __m256i turn_up(__m256i words) {
-    __m128i lanes = _mm_setr_epi8(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14);
-    return _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes));
-}
-
-static FM_INLINE __m256i turn_down(__m256i words) {
-    __m128i lanes = _mm_setr_epi8(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
-    return _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes));
-}
-
-/* As fm_tcq4_switches, for word j of the four at q. */
-static FM_INLINE __m256i tcq4_switches(const fm_lanes32 *q, int j, int half) {
-    __m256i before = j > 0 ? words8(q[j - 1], half) : turn_up(words8(q[3], half));
-    __m256i behind = j < 3 ? words8(q[j + 1], half) : turn_down(words8(q[0], half));
-    return _mm256_xor_si256(before, behind);
-}
-
-/* What codes in the low bits of every byte stand for, with switches at the top of every byte. */
-static FM_INLINE __m256i tcq4_values(__m256i codes, __m256i switches) {
-    __m128i values0 = _mm_loadu_si128((const __m128i *)fm_tcq4_values[0]);
-    __m128i values1 = _mm_loadu_si128((const __m128i *)fm_tcq4_values[1]);
-    codes = _mm256_and_si256(codes, _mm256_set1_epi32(0x0f0f0f0f));
-    return _mm256_blendv_epi8(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values0), codes),
-                              _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values1), codes),
-                              switches);
-}
-
-/* Those of the even and the odd four of a word. */
-static FM_INLINE __m256i even_tcq4(__m256i word, __m256i switches) {
-    return tcq4_values(word, _mm256_slli_epi32(switches, 7));
-}
-
-static FM_INLINE __m256i odd_tcq4(__m256i word, __m256i switches) {
-    return tcq4_values(_mm256_srli_epi32(word, 4), _mm256_slli_epi32(switches, 3));
+    return _mm256_mul_ps(tcq4_scale_8(e, half), _mm256_set1_ps(0x1p-27f));
 }
 
 /* ---- Q2_K and Q3_K ------------------------------------------------------------------------------ */

@@ -7,9 +7,9 @@
 
 #include "kernel/layout.h"
 #include "kernel/x86/avx512.h"
+#include "kernel/x86/tcq4_avx512.h"
 #include "tensor/quant/iq_tables.h"
 #include "tensor/quant/mxfp4.h"
-#include "tensor/quant/tcq4.h"
 
 static FM_INLINE __m512 halves16(const uint16_t *h) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)h));
@@ -182,19 +182,6 @@ static FM_INLINE __m512 mxfp4_scale(const uint8_t *e) {
 }
 
 /* ---- TCQ4 --------------------------------------------------------------------------------------- */
-
-/* As fm_tcq4_scale. */
-static FM_INLINE __m512 tcq4_scale(const uint8_t *e) {
-    __m256i code = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)e));
-    return _mm512_mul_ps(_mm512_cvtph_ps(_mm256_slli_epi16(code, 6)), _mm512_set1_ps(0x1p-3f));
-}
-
-/* As fm_tcq4_switches, for word j of the four at q. */
-static FM_INLINE __m512i tcq4_switches(const fm_lanes32 *q, int j) {
-    __m512i before = j > 0 ? words16(q[j - 1]) : _mm512_rol_epi32(words16(q[3]), 8);
-    __m512i behind = j < 3 ? words16(q[j + 1]) : _mm512_ror_epi32(words16(q[0]), 8);
-    return _mm512_xor_si512(before, behind);
-}
 
 /* The even and the odd four of a word: a code in the low bits of every byte, and over it the switch,
  * under others; even_5 puts both of the even four where they belong. */

@@ -376,8 +376,8 @@ DEFINE_ROW_PRODUCT(mxfp4)
     do {                                                                                           \
         OPEN_LINE(p, h);                                                                           \
         __m256i switches = tcq4_switches(BLOCK(fm_panel_tcq4, p, at)->q, j, h);                    \
-        e##p##h = even_tcq4(v##p##h, switches);                                                    \
-        o##p##h = odd_tcq4(v##p##h, switches);                                                     \
+        e##p##h = even_tcq4(v##p##h, switches, 0);                                                 \
+        o##p##h = odd_tcq4(v##p##h, switches, 0);                                                  \
     } while (0)
 #define WEIGHT(p, h, i) _mm256_mul_ps(d##p##h, signed_byte(i % 2 ? o##p##h : e##p##h, i / 2))
 

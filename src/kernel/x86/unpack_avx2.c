@@ -237,7 +237,7 @@ static FM_INLINE void unpack_tcq4_half(const fm_panel_tcq4 *b, int half, float *
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++, out += 8 * FM_PANEL) {
         __m256i words = words8(b->q[j], half), switches = tcq4_switches(b->q, j, half);
-        __m256i even = even_tcq4(words, switches), odd = odd_tcq4(words, switches);
+        __m256i even = even_tcq4(words, switches, 0), odd = odd_tcq4(words, switches, 0);
 #define STEP(i) STORE_K(i, _mm256_mul_ps(d, signed_byte(FOUR_OF(i), i / 2)))
         EIGHT(STEP)
 #undef STEP

@@ -37,7 +37,8 @@
     LAYOUT(Q5_K, q5_k, level)                                                                      \
     LAYOUT(Q6_K, q6_k, level)                                                                      \
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
-    LAYOUT(IQ4_XS, iq4_xs, level)
+    LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
+    LAYOUT(TCQ4, tcq4, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
 #define FM_DECLARE_UNPACK(id, name, level)                                                         \

@@ -196,7 +196,7 @@ static void search_block(const float *src, const float *importance, block *out) 
     for (int ring = 0; ring < 2; ring++) write_ring(&p, ring, fm_tcq4_scale(out->e), out);
 }
 
-void fm_search_tcq4(const float *src, const float *importance, void *dst, int64_t n) {
+void fm_fit_tcq4(const float *src, const float *importance, void *dst, int64_t n) {
     block *b = dst;
     for (; n > 0; n -= 32, b++, src += 32) {
         search_block(src, importance, b);
@@ -204,4 +204,4 @@ void fm_search_tcq4(const float *src, const float *importance, void *dst, int64_
     }
 }
 
-void fm_encode_tcq4(const float *src, void *dst, int64_t n) { fm_search_tcq4(src, NULL, dst, n); }
+void fm_encode_tcq4(const float *src, void *dst, int64_t n) { fm_fit_tcq4(src, NULL, dst, n); }
