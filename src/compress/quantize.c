@@ -58,8 +58,8 @@ static fm_status choose_types(work *w) {
     fm_outline *outline = &w->job.outline;
     misfits all = {0};
     char pattern[256];
-    size_t again = 0;
-    fm_dtype from = FM_DTYPE_F32;
+    size_t again = 0, own = 0;
+    fm_dtype from = FM_DTYPE_F32, ours = FM_DTYPE_F32;
     FM_TRY(fm_overrides_check(&o->overrides, w->err));
     if (fm_overrides_unused(&o->overrides, outline, pattern, sizeof pattern))
         return fm_fail(w->err, FM_ERR_ARGUMENT, "no tensor is called '%s'", pattern);
@@ -71,11 +71,15 @@ static fm_status choose_types(work *w) {
         item->dtype = fm_recipe_fit(wish, fm_outlined_columns(item));
         if (item->dtype != wish) note_misfit(&all, wish, item->dtype, fm_outlined_columns(item));
         if (has_blocks(source) && item->dtype != source && again++ == 0) from = source;
+        if (fm_dtype_is_own(item->dtype) && own++ == 0) ours = item->dtype;
     }
     say_misfits(w, &all);
     if (again)
         fm_job_say(&w->job, "%zu tensors had been rounded before (%s): quantise the original where there is "
                    "one", again, fm_dtype_get(from)->name);
+    if (own)
+        fm_job_say(&w->job, "%zu tensors are %s, a format of Fathom's own: llama.cpp cannot open this file", own,
+                   fm_dtype_get(ours)->name);
     return FM_OK;
 }
 

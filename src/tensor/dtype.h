@@ -29,6 +29,9 @@ typedef struct fm_dtype_info {
 } fm_dtype_info;
 
 const fm_dtype_info *fm_dtype_get(fm_dtype dtype); /* never NULL for a valid dtype */
+/* A format of Fathom's own, whose number no other program knows: they begin at FM_GGUF_OWN, "FM". */
+enum { FM_GGUF_OWN = 0x464d };
+static inline bool fm_dtype_is_own(fm_dtype dtype) { return fm_dtype_get(dtype)->gguf_type >= FM_GGUF_OWN; }
 /* false when no dtype has that number or name. */
 bool fm_dtype_from_gguf(int64_t gguf_type, fm_dtype *out);
 bool fm_dtype_from_safetensors(const char *name, fm_dtype *out);

@@ -203,7 +203,8 @@ static void every_recipe_makes_a_file_that_runs_and_is_near_the_original(void **
         print_message("%-7s %.2f bits, logits moved by %.4f\n", r->name, bits, d);
         if (!(fabs(bits - expected[i].bits) < 0.006)) fail_msg("%s: %g bits", r->name, bits);
         if (!(d <= expected[i].moves && d > 0)) fail_msg("%s: moved by %g", r->name, d);
-        assert_string_equal(said, "");
+        assert_string_equal(said, strcmp(r->name, "tcq4") ? "" : "50 tensors are TCQ4, a format of Fathom's "
+                                                                 "own: llama.cpp cannot open this file\n");
         fm_json_free(made);
         fm_store *store;
         fm_error err;
