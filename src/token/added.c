@@ -27,7 +27,7 @@ static bool belongs(const fm_vocab *v, size_t id, bool normalized) {
 }
 
 fm_status fm_added_build(const fm_vocab *vocab, bool normalized, fm_added *out, fm_error *err) {
-    *out = (fm_added){.vocab = vocab};
+    *out = (fm_added){.vocab = vocab, .opener = -1};
     size_t count = 0;
     for (size_t id = 0; id < vocab->size; id++) count += belongs(vocab, id, normalized);
     out->ids = fm_alloc_array(count + 1, sizeof *out->ids, FM_MEM_TOKENIZER);
@@ -37,6 +37,9 @@ fm_status fm_added_build(const fm_vocab *vocab, bool normalized, fm_added *out, 
         out->ids[out->n++] = (fm_token)id;
         out->opens[(unsigned char)vocab->bytes[vocab->start[id]]] = true;
     }
+    int openers = 0;
+    for (int byte = 0; byte < 256; byte++)
+        if (out->opens[byte]) out->opener = openers++ ? -1 : byte;
     qsort_r(out->ids, out->n, sizeof *out->ids, compare_ids, (void *)(uintptr_t)vocab);
     for (size_t i = 1; i < out->n; i++)
         if (compare_ids(&out->ids[i - 1], &out->ids[i], (void *)(uintptr_t)vocab) == 0)
@@ -113,11 +116,20 @@ static size_t spaces_after(const char *text, size_t size, size_t at) {
     return at;
 }
 
+/* The first place from `at` where a token may begin; `size` if there is none. */
+static size_t next_opener(const fm_added *set, const char *text, size_t size, size_t at) {
+    if (set->opener >= 0) {
+        const char *found = at < size ? memchr(text + at, set->opener, size - at) : NULL;
+        return found ? (size_t)(found - text) : size;
+    }
+    while (at < size && !set->opens[(unsigned char)text[at]]) at++;
+    return at;
+}
+
 bool fm_added_find(const fm_added *set, const char *text, size_t size, size_t from,
                    fm_added_match *match) {
     if (set->n == 0) return false;
-    for (size_t i = from; i < size; i++) {
-        if (!set->opens[(unsigned char)text[i]]) continue;
+    for (size_t i = from; (i = next_opener(set, text, size, i)) < size; i++) {
         size_t length;
         fm_token id = longest(set, text + i, size - i, &length);
         if (id < 0) continue;

@@ -10,6 +10,7 @@ typedef struct fm_added {
     fm_token *ids; /* sorted by their text */
     size_t n;
     bool opens[256]; /* first bytes */
+    int opener;      /* the only one of those (nearly always `<`); -1: there are several */
 } fm_added;
 
 fm_status fm_added_build(const fm_vocab *vocab, bool normalized, fm_added *out, fm_error *err);

@@ -3,23 +3,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define NO_RANK UINT32_MAX
-
 /* ---- the table of merges -------------------------------------------------------------------*/
 
-static size_t pair_slot(const fm_bpe *bpe, fm_token left, fm_token right) {
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
-    return (size_t)(h >> 24) & bpe->mask;
-}
-
-/* The slot of a pair, or the free one where it would go. */
-static fm_merge_slot *find_pair(const fm_bpe *bpe, fm_token left, fm_token right) {
-    size_t i = pair_slot(bpe, left, right);
-    for (;; i = (i + 1) & bpe->mask) {
-        fm_merge_slot *s = &bpe->slots[i];
-        if (s->left < 0 || (s->left == left && s->right == right)) return s;
-    }
-}
+enum { BYTE_PAIRS = 1 << 16, CHARS = 1 << 16 };
 
 fm_status fm_bpe_init(fm_bpe *out, const fm_vocab *vocab, size_t n_merges, bool ignore_merges,
                       fm_error *err) {
@@ -30,16 +16,27 @@ fm_status fm_bpe_init(fm_bpe *out, const fm_vocab *vocab, size_t n_merges, bool 
     size_t slots = 16;
     while (slots < n_merges * 2) slots *= 2;
     out->mask = slots - 1;
-    out->slots = fm_alloc(slots * sizeof *out->slots, FM_MEM_TOKENIZER);
+    out->pairs = fm_alloc_array(slots, sizeof *out->pairs, FM_MEM_TOKENIZER);
+    out->merges = fm_alloc_array(slots, sizeof *out->merges, FM_MEM_TOKENIZER);
+    out->bytes = fm_alloc_array(BYTE_PAIRS, sizeof *out->bytes, FM_MEM_TOKENIZER);
+    out->seams = fm_alloc_array(BYTE_PAIRS, sizeof *out->seams, FM_MEM_TOKENIZER);
+    out->chars = fm_alloc_array(CHARS, sizeof *out->chars, FM_MEM_TOKENIZER);
     out->whole = fm_alloc_array(vocab->size, sizeof *out->whole, FM_MEM_TOKENIZER);
-    if (!out->slots || !out->whole)
-        return fm_fail_memory(err, slots * sizeof *out->slots, "the table of merges");
-    memset(out->slots, 0xFF, slots * sizeof *out->slots);
+    if (!out->pairs || !out->merges || !out->bytes || !out->seams || !out->chars || !out->whole)
+        return fm_fail_memory(err, slots * (sizeof *out->pairs + sizeof *out->merges),
+                              "the table of merges");
+    memset(out->pairs, 0xFF, slots * sizeof *out->pairs);
+    memset(out->bytes, 0xFF, BYTE_PAIRS * sizeof *out->bytes);
+    memset(out->chars, 0xFF, CHARS * sizeof *out->chars);
     return FM_OK;
 }
 
 void fm_bpe_clear(fm_bpe *bpe) {
-    fm_free(bpe->slots);
+    fm_free(bpe->pairs);
+    fm_free(bpe->merges);
+    fm_free(bpe->bytes);
+    fm_free(bpe->seams);
+    fm_free(bpe->chars);
     fm_free((void *)bpe->whole);
     *bpe = (fm_bpe){0};
 }
@@ -51,6 +48,13 @@ static fm_status bad_merge(uint32_t rank, const char *left, size_t left_size, co
                    (int)(right_size > 60 ? 60 : right_size), right, what);
 }
 
+/* Where the merge of two bytes, whose pieces are a and b, lies in bpe->bytes. */
+static int byte_pair(const fm_bpe *bpe, const char *bytes, fm_token a, fm_token b) {
+    unsigned left = (unsigned char)bytes[0], right = (unsigned char)bytes[1];
+    bool letters = a >= 0 && a == bpe->vocab->byte[left] && b >= 0 && b == bpe->vocab->byte[right];
+    return letters ? (int)(left << 8 | right) : -1;
+}
+
 fm_status fm_bpe_add_merge(fm_bpe *bpe, uint32_t rank, const char *left, size_t left_size,
                            const char *right, size_t right_size, fm_error *err) {
     fm_buffer bytes = {0};
@@ -58,10 +62,13 @@ fm_status fm_bpe_add_merge(fm_bpe *bpe, uint32_t rank, const char *left, size_t 
     size_t middle = bytes.size;
     spelled = spelled && fm_alphabet_decode(right, right_size, &bytes);
     fm_token a = -1, b = -1, ab = -1;
+    int bytes_of_pair = -1;
     if (spelled && !bytes.failed) {
         a = fm_vocab_find(bpe->vocab, bytes.data, middle);
         b = fm_vocab_find(bpe->vocab, bytes.data + middle, bytes.size - middle);
         ab = fm_vocab_find(bpe->vocab, bytes.data, bytes.size);
+        fm_bpe_note_seam(bpe, bytes.data, middle, bytes.data + middle, bytes.size - middle);
+        if (middle == 1 && bytes.size == 2) bytes_of_pair = byte_pair(bpe, bytes.data, a, b);
     }
     fm_status status = fm_buffer_status(&bytes, err);
     fm_buffer_clear(&bytes);
@@ -72,53 +79,74 @@ fm_status fm_bpe_add_merge(fm_bpe *bpe, uint32_t rank, const char *left, size_t 
     if (ab < 0) return bad_merge(rank, left, left_size, right, right_size, "the result", err);
     /* An added token comes out of text only where the caller allows it, never by merging. */
     if (fm_vocab_flags(bpe->vocab, ab) & FM_PIECE_ADDED) return FM_OK;
-    fm_merge_slot *slot = find_pair(bpe, a, b);
-    if ((((size_t)(slot - bpe->slots) - pair_slot(bpe, a, b)) & bpe->mask) > FM_PROBES_MAX)
+    uint64_t pair = fm_bpe_pair(a, b);
+    size_t slot = fm_bpe_slot(bpe, pair), steps = 0;
+    for (; bpe->pairs[slot] != pair && bpe->pairs[slot] != UINT64_MAX; steps++)
+        slot = (slot + 1) & bpe->mask;
+    if (steps > FM_PROBES_MAX)
         return fm_fail(err, FM_ERR_FORMAT,
                        "the merges were made to slow their readers down: more than %d of those up "
                        "to %u collide", FM_PROBES_MAX, rank);
-    *slot = (fm_merge_slot){.left = a, .right = b, .rank = rank, .result = ab};
+    bpe->pairs[slot] = pair;
+    bpe->merges[slot] = (fm_merge){rank, ab};
+    if (bytes_of_pair >= 0) bpe->bytes[bytes_of_pair] = (fm_merge){rank, ab};
     return FM_OK;
 }
 
 /* ---- merging a short piece: scan for the best pair -----------------------------------------*/
 
-enum { SHORT_PIECE = 40 };
+/* A key is rank << PLACE_BITS | place, so that the least of all is the lowest rank, leftmost. */
+enum { PLACE_BITS = 7, SHORT_PIECE = 1 << PLACE_BITS, KEYS = 8 };
+#define NO_KEY INT32_MAX
+_Static_assert((int64_t)FM_VOCAB_MAX << PLACE_BITS < NO_KEY, "a rank and a place fit a key");
+
+/* The symbols of a piece, as a list: the first stays the first, whatever is merged. */
+typedef struct symbols {
+    _Alignas(16) int32_t key[SHORT_PIECE]; /* of the pair with the next; NO_KEY: none */
+    fm_token id[SHORT_PIECE], result[SHORT_PIECE];
+    uint8_t next[SHORT_PIECE], previous[SHORT_PIECE + 1]; /* next SHORT_PIECE: none */
+} symbols;
 
 static fm_token symbol(const fm_bpe *bpe, char byte, fm_token unknown) {
     fm_token id = bpe->vocab->byte[(unsigned char)byte];
     return id >= 0 ? id : unknown;
 }
 
-typedef struct part {
-    fm_token id;
-    uint32_t rank; /* of the pair that this part makes with the next; NO_RANK: none */
-    fm_token result;
-} part;
-
-static void rate(const fm_bpe *bpe, part *p, fm_token next) {
-    const fm_merge_slot *s = find_pair(bpe, p->id, next);
-    p->rank = s->left < 0 ? NO_RANK : s->rank;
-    p->result = s->result;
+static inline void set_pair(symbols *s, size_t at, fm_merge m) {
+    s->key[at] = m.rank == FM_NO_RANK ? NO_KEY : (int32_t)(m.rank << PLACE_BITS | at);
+    s->result[at] = m.result;
 }
 
-/* Merges parts[0..n) in place and returns how many are left. */
-static size_t merge_short(const fm_bpe *bpe, part *parts, size_t n) {
-    for (size_t i = 0; i + 1 < n; i++) rate(bpe, &parts[i], parts[i + 1].id);
-    if (n) parts[n - 1].rank = NO_RANK;
-    for (;;) {
-        size_t best = 0;
-        for (size_t i = 1; i < n; i++)
-            if (parts[i].rank < parts[best].rank) best = i;
-        if (n == 0 || parts[best].rank == NO_RANK) return n;
-        parts[best].id = parts[best].result;
-        memmove(&parts[best + 1], &parts[best + 2], (n - best - 2) * sizeof *parts);
-        n--;
-        if (best + 1 < n)
-            rate(bpe, &parts[best], parts[best + 1].id);
+/* Of n keys, a multiple of KEYS; vectors of four, since every processor has those. */
+static inline int32_t least_key(const int32_t *key, size_t n) {
+    typedef int32_t vector __attribute__((vector_size(16), may_alias));
+    vector a = *(const vector *)key, b = *(const vector *)(key + 4);
+    for (size_t i = KEYS; i < n; i += KEYS) {
+        vector c = *(const vector *)(key + i), d = *(const vector *)(key + i + 4);
+        a = (a & (a < c)) | (c & ~(a < c));
+        b = (b & (b < d)) | (d & ~(b < d));
+    }
+    a = (a & (a < b)) | (b & ~(a < b));
+    int32_t low = a[0] < a[1] ? a[0] : a[1], high = a[2] < a[3] ? a[2] : a[3];
+    return low < high ? low : high;
+}
+
+/* Merges n symbols whose pairs are rated. */
+static void merge_short(const fm_bpe *bpe, symbols *s, size_t n) {
+    size_t keys = (n + KEYS - 1) / KEYS * KEYS;
+    for (size_t i = n - 1; i < keys; i++) s->key[i] = NO_KEY;
+    for (int32_t best; (best = least_key(s->key, keys)) != NO_KEY;) {
+        size_t at = (size_t)best % SHORT_PIECE, right = s->next[at], after = s->next[right];
+        s->id[at] = s->result[at];
+        s->key[right] = NO_KEY;
+        s->next[at] = (uint8_t)after;
+        s->previous[after] = (uint8_t)at;
+        if (after < SHORT_PIECE)
+            set_pair(s, at, fm_bpe_find(bpe, s->id[at], s->id[after]));
         else
-            parts[best].rank = NO_RANK;
-        if (best > 0) rate(bpe, &parts[best - 1], parts[best].id);
+            s->key[at] = NO_KEY;
+        size_t left = s->previous[at];
+        if (at > 0) set_pair(s, left, fm_bpe_find(bpe, s->id[left], s->id[at]));
     }
 }
 
@@ -162,10 +190,10 @@ static uint64_t heap_pop(chain *c) {
 }
 
 static void chain_rate(const fm_bpe *bpe, chain *c, int32_t at) {
-    part p = {.id = c->id[at], .rank = NO_RANK};
-    if (c->next[at] >= 0) rate(bpe, &p, c->id[c->next[at]]);
-    c->rank[at] = p.rank;
-    c->result[at] = p.result;
+    fm_merge m = {FM_NO_RANK, -1};
+    if (c->next[at] >= 0) m = fm_bpe_find(bpe, c->id[at], c->id[c->next[at]]);
+    c->rank[at] = m.rank;
+    c->result[at] = m.result;
 }
 
 static uint64_t key_of(const chain *c, int32_t at) {
@@ -199,7 +227,7 @@ static void merge_chain(const fm_bpe *bpe, chain *c, size_t n) {
     }
     for (size_t i = 0; i < n; i++) {
         chain_rate(bpe, c, (int32_t)i);
-        if (c->rank[i] != NO_RANK) c->heap[c->n_heap++] = key_of(c, (int32_t)i);
+        if (c->rank[i] != FM_NO_RANK) c->heap[c->n_heap++] = key_of(c, (int32_t)i);
     }
     for (size_t i = c->n_heap / 2; i-- > 0;) heap_sift(c, i);
     while (c->n_heap) {
@@ -212,10 +240,10 @@ static void merge_chain(const fm_bpe *bpe, chain *c, size_t n) {
         if (c->next[right] >= 0) c->previous[c->next[right]] = at;
         c->id[right] = -1;
         chain_rate(bpe, c, at);
-        if (c->rank[at] != NO_RANK) heap_push(c, key_of(c, at));
+        if (c->rank[at] != FM_NO_RANK) heap_push(c, key_of(c, at));
         if (left < 0) continue;
         chain_rate(bpe, c, left);
-        if (c->rank[left] != NO_RANK) heap_push(c, key_of(c, left));
+        if (c->rank[left] != FM_NO_RANK) heap_push(c, key_of(c, left));
     }
 }
 
@@ -262,14 +290,46 @@ void fm_bpe_scratch_clear(fm_bpe_scratch *scratch) {
 
 /* ---- one piece -----------------------------------------------------------------------------*/
 
-static size_t parts_of(const fm_bpe *bpe, const char *piece, size_t size, fm_token unknown,
-                       part *parts) {
+/* The symbols that a piece of 1 to SHORT_PIECE bytes begins with, and their pairs. */
+static size_t open_piece(const fm_bpe *bpe, const unsigned char *bytes, size_t size,
+                         fm_token unknown, symbols *s) {
     size_t n = 0;
-    for (size_t i = 0; i < size; i++) {
-        fm_token id = symbol(bpe, piece[i], unknown);
-        if (id >= 0) parts[n++].id = id;
+    int last = -1; /* the byte that the last symbol is, if it is one */
+    for (size_t i = 0; i < size; n++) {
+        fm_token id = fm_bpe_char(bpe, i ? bytes[i - 1] : -1, bytes + i, size - i);
+        size_t length = id >= 0 ? 3 : 1;
+        int byte = -1;
+        if (id < 0) id = bpe->vocab->byte[byte = bytes[i]];
+        if (id < 0) {
+            id = unknown;
+            byte = -1;
+        }
+        i += length;
+        if (id < 0) { /* dropped */
+            n--;
+            continue;
+        }
+        s->id[n] = id;
+        s->next[n] = (uint8_t)(n + 1);
+        s->previous[n + 1] = (uint8_t)n;
+        if (n > 0)
+            set_pair(s, n - 1, last >= 0 && byte >= 0 ? bpe->bytes[last << 8 | byte]
+                                                      : fm_bpe_find(bpe, s->id[n - 1], id));
+        last = byte;
     }
-    return merge_short(bpe, parts, n);
+    if (n) s->next[n - 1] = SHORT_PIECE;
+    return n;
+}
+
+/* The ids of 1 to SHORT_PIECE bytes; returns how many. */
+static size_t merge_piece(const fm_bpe *bpe, const char *piece, size_t size, fm_token unknown,
+                          fm_token *ids) {
+    symbols s;
+    size_t n = open_piece(bpe, (const unsigned char *)piece, size, unknown, &s), count = 0;
+    if (n == 0) return 0;
+    merge_short(bpe, &s, n);
+    for (size_t i = 0; i < SHORT_PIECE; i = s.next[i]) ids[count++] = s.id[i];
+    return count;
 }
 
 /* Whether this piece of the vocabulary is what merging its own bytes gives. Nearly all are, and
@@ -278,8 +338,8 @@ static bool is_whole(const fm_bpe *bpe, fm_token id, const char *piece, size_t s
     enum { UNKNOWN, WHOLE, SPLIT };
     uint8_t known = atomic_load_explicit(&bpe->whole[id], memory_order_relaxed);
     if (known == UNKNOWN) {
-        part parts[SHORT_PIECE];
-        known = parts_of(bpe, piece, size, -1, parts) == 1 && parts[0].id == id ? WHOLE : SPLIT;
+        fm_token ids[SHORT_PIECE];
+        known = merge_piece(bpe, piece, size, -1, ids) == 1 && ids[0] == id ? WHOLE : SPLIT;
         atomic_store_explicit(&bpe->whole[id], known, memory_order_relaxed);
     }
     return known == WHOLE;
@@ -293,12 +353,9 @@ static bool is_one_token(const fm_bpe *bpe, fm_token id, const char *piece, size
 /* The ids of a short piece, at most SHORT_PIECE of them; returns how many. */
 static size_t encode_short(const fm_bpe *bpe, const char *piece, size_t size, uint64_t hash,
                            fm_token unknown, fm_token *ids) {
-    part parts[SHORT_PIECE];
     ids[0] = fm_vocab_find_hashed(bpe->vocab, piece, size, hash);
     if (is_one_token(bpe, ids[0], piece, size)) return 1;
-    size_t n = parts_of(bpe, piece, size, unknown, parts);
-    for (size_t i = 0; i < n; i++) ids[i] = parts[i].id;
-    return n;
+    return merge_piece(bpe, piece, size, unknown, ids);
 }
 
 static void remember(memo_entry *memo, const char *piece, size_t size, const fm_token *ids,
@@ -308,6 +365,16 @@ static void remember(memo_entry *memo, const char *piece, size_t size, const fm_
     memo->n = (uint8_t)n;
     memcpy(memo->bytes, piece, size);
     memcpy(memo->ids, ids, n * sizeof *ids);
+}
+
+/* `ids` has room for MEMO_IDS to read, whatever n is. */
+static inline void put_few(fm_buffer *out, const fm_token *ids, size_t n) {
+    if (out->capacity - out->size > MEMO_IDS * sizeof *ids && n <= MEMO_IDS && !out->failed) {
+        memcpy(out->data + out->size, ids, MEMO_IDS * sizeof *ids);
+        out->size += n * sizeof *ids;
+    } else {
+        fm_buffer_put(out, ids, n * sizeof *ids);
+    }
 }
 
 fm_status fm_bpe_encode(const fm_bpe *bpe, const char *piece, size_t size, fm_bpe_scratch *scratch,
@@ -325,12 +392,12 @@ fm_status fm_bpe_encode(const fm_bpe *bpe, const char *piece, size_t size, fm_bp
     if (scratch->memo && size <= MEMO_BYTES) {
         memo = &scratch->memo->entries[(hash >> 16) % MEMO_ENTRIES];
         if (memo->size == size && memcmp(memo->bytes, piece, size) == 0) {
-            fm_buffer_put(out, memo->ids, memo->n * sizeof *ids);
+            put_few(out, memo->ids, memo->n);
             return FM_OK;
         }
     }
     size_t n = encode_short(bpe, piece, size, hash, scratch->unknown, ids);
-    fm_buffer_put(out, ids, n * sizeof *ids);
+    put_few(out, ids, n);
     if (memo) remember(memo, piece, size, ids, n);
     return FM_OK;
 }

@@ -6,16 +6,23 @@
 
 #include "token/vocab.h"
 
-typedef struct fm_merge_slot {
-    fm_token left, right; /* left -1: free */
-    uint32_t rank;
+typedef struct fm_merge {
+    uint32_t rank; /* FM_NO_RANK: there is no such merge */
     fm_token result;
-} fm_merge_slot;
+} fm_merge;
+
+#define FM_NO_RANK UINT32_MAX
 
 typedef struct fm_bpe {
     const fm_vocab *vocab;
-    fm_merge_slot *slots; /* open addressing over pairs */
+    /* Open addressing over pairs of ids, left << 32 | right, UINT64_MAX: free; and beside it what
+     * becomes of them, since most pairs that are looked up are not there. */
+    uint64_t *pairs;
+    fm_merge *merges;
     size_t mask;
+    fm_merge *bytes; /* of every two bytes, [left << 8 | right]: where all merging begins */
+    fm_token *chars; /* of every code point up to U+FFFF; -1: bytes must be merged, see bpe_chars.c */
+    uint8_t *seams;  /* [last byte << 8 | first byte]: may a piece reach over it into half a character? */
     bool ignore_merges; /* a whole piece of the vocabulary is taken before any merging */
     bool skip_unmade;   /* merges whose result is no piece are passed over, not refused */
     /* Per id: does merging its own bytes give just this id? 0 not known yet, 1 yes, 2 no. Threads
@@ -32,7 +39,44 @@ fm_status fm_bpe_init(fm_bpe *out, const fm_vocab *vocab, size_t n_merges, bool 
  * later rank counts, as in Hugging Face's engine. Pairs that collide are FM_ERR_FORMAT. */
 fm_status fm_bpe_add_merge(fm_bpe *bpe, uint32_t rank, const char *left, size_t left_size,
                            const char *right, size_t right_size, fm_error *err);
+/* After the last merge. */
+fm_status fm_bpe_finish(fm_bpe *bpe, fm_error *err);
 void fm_bpe_clear(fm_bpe *bpe);
+
+static inline uint64_t fm_bpe_pair(fm_token left, fm_token right) {
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+static inline size_t fm_bpe_slot(const fm_bpe *bpe, uint64_t pair) {
+    return (size_t)(pair * 0x9e3779b97f4a7c15u >> 24) & bpe->mask;
+}
+
+/* What a pair becomes. */
+static inline fm_merge fm_bpe_find(const fm_bpe *bpe, fm_token left, fm_token right) {
+    uint64_t pair = fm_bpe_pair(left, right);
+    size_t i = fm_bpe_slot(bpe, pair);
+    while (bpe->pairs[i] != pair && bpe->pairs[i] != UINT64_MAX) i = (i + 1) & bpe->mask;
+    return bpe->pairs[i] == pair ? bpe->merges[i] : (fm_merge){FM_NO_RANK, -1};
+}
+
+/* For every merge that is added: the bytes of its sides (bpe_chars.c). */
+void fm_bpe_note_seam(fm_bpe *bpe, const char *left, size_t left_size, const char *right,
+                      size_t right_size);
+
+/* Three bytes that are a character of U+0800 to U+FFFF. */
+static inline bool fm_bpe_is_three(const unsigned char *s, size_t size) {
+    return size >= 3 && (s[0] & 0xF0) == 0xE0 && (s[1] & 0xC0) == 0x80 && (s[2] & 0xC0) == 0x80;
+}
+
+/* The piece that the character at the start of s[0..size) becomes before all else; -1: that is not
+ * certain. `before` is the byte in front of it, or -1. */
+static inline fm_token fm_bpe_char(const fm_bpe *bpe, int before, const unsigned char *s,
+                                   size_t size) {
+    if (!fm_bpe_is_three(s, size)) return -1;
+    if (before >= 0 && bpe->seams[before << 8 | s[0]]) return -1;
+    if (size > 3 && ((s[3] & 0xC0) == 0x80 || bpe->seams[s[2] << 8 | s[3]])) return -1;
+    return bpe->chars[(s[0] & 0x0F) << 12 | (s[1] & 0x3F) << 6 | (s[2] & 0x3F)];
+}
 
 /* One call's working memory: ready when zero but for `unknown`. */
 typedef struct fm_bpe_scratch {

@@ -1,5 +1,7 @@
 #include "token/charclass.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const uint32_t category_ranges[] = {
@@ -36,6 +38,36 @@ void fm_char_classes(uint8_t *classes) {
     classes['\n'] |= FM_CHAR_NEWLINE;
     for (uint32_t c = 0x4E00; c <= 0x9FA5; c++) classes[c] |= FM_CHAR_CJK;
     for (uint32_t c = 0x3040; c <= 0x30FF; c++) classes[c] |= FM_CHAR_CJK;
+}
+
+static uint32_t set_member(const char **at) {
+    char *end = NULL;
+    uint32_t c = (unsigned char)*(*at)++;
+    if (c != '\\') return c;
+    char kind = *(*at)++;
+    if (kind == 'u') {
+        char digits[5] = {(*at)[0], (*at)[1], (*at)[2], (*at)[3]};
+        *at += 4;
+        return (uint32_t)strtoul(digits, NULL, 16);
+    }
+    assert(kind == 'x' && **at == '{');
+    c = (uint32_t)strtoul(*at + 1, &end, 16);
+    assert(*end == '}');
+    *at = end + 1;
+    return c;
+}
+
+void fm_char_define(uint8_t *classes, uint8_t bit, const char *pattern) {
+    const char *at = strchr(pattern, '[') + 1;
+    for (uint32_t c = 0; c < FM_CODE_POINTS; c++) classes[c] &= (uint8_t)~bit;
+    while (*at != ']') {
+        uint32_t first = set_member(&at), last = first;
+        if (*at == '-') {
+            at++;
+            last = set_member(&at);
+        }
+        for (uint32_t c = first; c <= last; c++) classes[c] |= bit;
+    }
 }
 
 bool fm_char_is_space(uint32_t c) {

@@ -22,6 +22,10 @@ enum { FM_CODE_POINTS = 0x110000 };
 /* Fills classes[FM_CODE_POINTS] with the bits above. */
 void fm_char_classes(uint8_t *classes);
 
+/* Gives `bit` another meaning: the set between the first [ and ] of a pattern, which holds only
+ * characters, \\uXXXX, \\x{...} and ranges of these. */
+void fm_char_define(uint8_t *classes, uint8_t bit, const char *pattern);
+
 /* Unicode White_Space: U+0085 is in it, U+180E and U+200B are not. */
 bool fm_char_is_space(uint32_t code_point);
 

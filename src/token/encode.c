@@ -53,6 +53,13 @@ static fm_status encode_segment(encoder *e, const char *text, size_t size, fm_er
     return status;
 }
 
+/* Three bytes of U+1000 to U+CFFF or U+E000 to U+FFFF, where no rule forbids any: most of Asia. */
+static bool is_plain_three(const char *text, size_t size) {
+    unsigned char first = (unsigned char)text[0];
+    return first > 0xE0 && first < 0xF0 && first != 0xED && size >= 3 &&
+           ((unsigned char)text[1] & 0xC0) == 0x80 && ((unsigned char)text[2] & 0xC0) == 0x80;
+}
+
 static fm_status check_utf8(const char *text, size_t size, fm_error *err) {
     if (size > INT32_MAX)
         return fm_fail(err, FM_ERR_LIMIT, "a text of %zu bytes is longer than 2 GiB; encode it in "
@@ -66,6 +73,10 @@ static fm_status check_utf8(const char *text, size_t size, fm_error *err) {
                 i += sizeof word;
                 continue;
             }
+        }
+        if (is_plain_three(text + i, size - i)) {
+            i += 3;
+            continue;
         }
         int n = fm_utf8_decode(text + i, size - i, &c);
         if (n == 0)

@@ -116,13 +116,20 @@ fm_status fm_known_add_gpt2(fm_pretoken *out, fm_error *err) {
 void fm_known_use_scanner(fm_pretoken *p) {
     static const struct {
         const char *name;
-        fm_scan_fn scan;
+        fm_scanner scanner;
     } scanners[] = {
-        {"deepseek-v3", fm_scan_deepseek_v3}, {"qwen2", fm_scan_qwen2}, {"llama3", fm_scan_llama3},
-        {"smollm", fm_scan_smollm},           {"gpt-2", fm_scan_gpt2},
+        {"deepseek-v3", {.scan = fm_scan_deepseek_v3}},
+        {"deepseek-llm", {.scan = fm_scan_deepseek_llm, .letters = DEEPSEEK_LLM_LETTERS,
+                          .punctuation = DEEPSEEK_LLM_PUNCTUATION, .cjk = DEEPSEEK_LLM_CJK}},
+        {"deepseek-coder", {.scan = fm_scan_deepseek_coder, .cjk = DEEPSEEK_LLM_CJK}},
+        {"qwen2", {.scan = fm_scan_qwen2}},
+        {"llama3", {.scan = fm_scan_llama3}},
+        {"smollm", {.scan = fm_scan_smollm}},
+        {"gpt-2", {.scan = fm_scan_gpt2}},
     };
     for (size_t i = 0; i < FM_COUNT(scanners); i++) {
         const fm_known *k = fm_known_find(scanners[i].name);
-        if (fm_pretoken_is(p, k->stages, stages_of(k))) fm_pretoken_set_scanner(p, scanners[i].scan);
+        if (fm_pretoken_is(p, k->stages, stages_of(k)))
+            fm_pretoken_set_scanner(p, &scanners[i].scanner);
     }
 }

@@ -30,8 +30,8 @@ struct fm_pretoken {
     pcre2_compile_context *compile;
     stage stages[MAX_STAGES];
     size_t n_stages;
-    fm_scan_fn scan;  /* instead of the stages, or NULL */
-    uint8_t *classes; /* of every code point, for the scanner */
+    const fm_scanner *scanner; /* instead of the stages, or NULL */
+    uint8_t *classes;          /* of every code point, for the scanner */
 };
 
 /* ---- making --------------------------------------------------------------------------------*/
@@ -128,8 +128,8 @@ bool fm_pretoken_is(const fm_pretoken *p, const char *const *patterns, size_t n)
     return true;
 }
 
-void fm_pretoken_set_scanner(fm_pretoken *p, fm_scan_fn scan) { p->scan = scan; }
-bool fm_pretoken_has_scanner(const fm_pretoken *p) { return p->scan != NULL; }
+void fm_pretoken_set_scanner(fm_pretoken *p, const fm_scanner *scanner) { p->scanner = scanner; }
+bool fm_pretoken_has_scanner(const fm_pretoken *p) { return p->scanner != NULL; }
 
 static fm_status compile(fm_pretoken *p, stage *s, fm_error *err) {
     int code;
@@ -152,10 +152,14 @@ static fm_status compile(fm_pretoken *p, stage *s, fm_error *err) {
 }
 
 fm_status fm_pretoken_finish(fm_pretoken *p, fm_error *err) {
-    if (p->scan) {
+    const fm_scanner *s = p->scanner;
+    if (s) {
         p->classes = fm_alloc(FM_CODE_POINTS, FM_MEM_TOKENIZER);
         if (!p->classes) return fm_fail_memory(err, FM_CODE_POINTS, "the table of characters");
         fm_char_classes(p->classes);
+        if (s->letters) fm_char_define(p->classes, FM_CHAR_LETTER, s->letters);
+        if (s->punctuation) fm_char_define(p->classes, FM_CHAR_PUNCT, s->punctuation);
+        if (s->cjk) fm_char_define(p->classes, FM_CHAR_CJK, s->cjk);
         return FM_OK;
     }
     for (size_t i = 0; i < p->n_stages; i++)
@@ -319,8 +323,9 @@ static fm_status run_from(runner *r, size_t i, const char *text, size_t size) {
 
 static fm_status run_scanner(const fm_pretoken *p, const char *text, size_t size, fm_word_fn word,
                              void *context, fm_error *err) {
+    fm_scan_fn scan = p->scanner->scan;
     while (size) {
-        size_t n = p->scan(p->classes, (const unsigned char *)text, size);
+        size_t n = scan(p->classes, (const unsigned char *)text, size);
         FM_TRY(word(context, text, n, err));
         text += n;
         size -= n;
@@ -331,7 +336,7 @@ static fm_status run_scanner(const fm_pretoken *p, const char *text, size_t size
 fm_status fm_pretoken_run(const fm_pretoken *p, const char *text, size_t size, fm_word_fn word,
                           void *context, fm_error *err) {
     if (size == 0) return FM_OK;
-    if (p->scan) return run_scanner(p, text, size, word, context, err);
+    if (p->scanner) return run_scanner(p, text, size, word, context, err);
     runner r = {.p = p, .word = word, .context = context, .err = err};
     r.found = pcre2_match_data_create(1, p->memory);
     if (!r.found) return fm_fail_memory(err, size, "matching a pre-tokenizer pattern");

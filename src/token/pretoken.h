@@ -32,9 +32,10 @@ fm_status fm_pretoken_add_literal(fm_pretoken *p, const char *text, size_t size,
 /* A space in front of pieces that do not start with one. */
 fm_status fm_pretoken_add_prefix_space(fm_pretoken *p, fm_error *err);
 
-/* Whether the stages are just these patterns, isolated; and a scanner to run in their place. */
+/* Whether the stages are just these patterns, isolated; and a scanner to run in their place, which
+ * is borrowed for good. */
 bool fm_pretoken_is(const fm_pretoken *p, const char *const *patterns, size_t n);
-void fm_pretoken_set_scanner(fm_pretoken *p, fm_scan_fn scan);
+void fm_pretoken_set_scanner(fm_pretoken *p, const fm_scanner *scanner);
 bool fm_pretoken_has_scanner(const fm_pretoken *p);
 
 /* After the last stage: makes the list ready to run. */

@@ -124,7 +124,7 @@ static fm_status load_model(loader *l, const fm_json *model) {
     size_t n = fm_json_length(merges);
     FM_TRY(fm_bpe_init(&l->t->bpe, &l->t->vocab, n, ignore, l->err));
     for (size_t i = 0; i < n; i++) FM_TRY(add_merge(l, (uint32_t)i, fm_json_at(merges, i)));
-    return FM_OK;
+    return fm_bpe_finish(&l->t->bpe, l->err);
 }
 
 /* What a byte without a piece becomes; most vocabularies have all that occur in UTF-8. */

@@ -40,7 +40,7 @@ static fm_status add_merges(const fm_tokenizer_tables *tables, bool ignore_merge
         FM_TRY(fm_bpe_add_merge(&t->bpe, (uint32_t)i, s.data, left, space + 1, s.size - left - 1,
                                 err));
     }
-    return FM_OK;
+    return fm_bpe_finish(&t->bpe, err);
 }
 
 static fm_status check_role(const fm_tokenizer_tables *tables, int64_t id, const char *role,

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/unicode.h"
+#include "token/tokenizer_private.h"
 
 #include <pthread.h>
 
@@ -200,6 +201,42 @@ static void merging_is_what_its_definition_says(void **state) {
     fm_json_free(root);
 }
 
+/* Characters whose bytes are merged ahead of the rest (bpe_chars.c): as if none were. */
+static void characters_merged_ahead_change_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"v3", "qwen2_5", "llama3"};
+    static const uint32_t bases[] = {0x3040, 0x30A0, 0x4E00, 0x5200, 0x6200, 0xAC00, 0xFF00, 0x2000,
+                                     0x0E00, 0x20, 0x400};
+    for (size_t i = 0; i < FM_COUNT(names); i++) {
+        fm_tokenizer *ahead = load_fixture(names[i]), *bytes = load_fixture(names[i]);
+        memset(bytes->bpe.chars, 0xFF, ((size_t)1 << 16) * sizeof *bytes->bpe.chars);
+        fm_buffer a = {0}, b = {0};
+        draws d = {.stream = 80 + i};
+        int known = 0;
+        for (uint32_t c = 0x4E00; c < 0xA000; c++) known += ahead->bpe.chars[c] >= 0;
+        assert_true(known > 2000);
+        for (int round = 0; round < (sanitized() ? 2000 : 60000); round++) {
+            char text[80];
+            size_t size = 0, length = 1 + draw(&d, 18);
+            uint32_t base = bases[draw(&d, FM_COUNT(bases))];
+            for (size_t k = 0; k < length; k++) {
+                if (!draw(&d, 6)) base = bases[draw(&d, FM_COUNT(bases))];
+                uint32_t span = base >= 0x4E00 ? 0x1000 : 0x60;
+                uint32_t c = base + draw(&d, 1 + draw(&d, span));
+                size += (size_t)fm_utf8_encode(c, text + size);
+            }
+            encode(ahead, text, size, FM_ENCODE_PLAIN, &a);
+            encode(bytes, text, size, FM_ENCODE_PLAIN, &b);
+            if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0)
+                fail_msg("%s, text %d: %.*s", names[i], round, (int)size, text);
+        }
+        fm_buffer_clear(&a);
+        fm_buffer_clear(&b);
+        fm_tokenizer_free(ahead);
+        fm_tokenizer_free(bytes);
+    }
+}
+
 /* Text in one call gives what the words give in calls of their own: nothing remembered is wrong. */
 static void what_long_texts_remember_changes_nothing(void **state) {
     (void)state;
@@ -376,6 +413,7 @@ int main(void) {
         cmocka_unit_test(the_roles_of_tokens_are_known),
         cmocka_unit_test(what_is_not_utf8_is_refused_with_its_place),
         cmocka_unit_test(merging_is_what_its_definition_says),
+        cmocka_unit_test(characters_merged_ahead_change_nothing),
         cmocka_unit_test(what_long_texts_remember_changes_nothing),
         cmocka_unit_test(a_megabyte_of_one_character_is_one_piece_like_any_other),
         cmocka_unit_test(threads_share_a_tokenizer),
