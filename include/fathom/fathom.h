@@ -82,8 +82,10 @@ typedef enum fathom_cache_type {
  * depend on its tokens and the weights alone, and are the same on every processor. */
 typedef enum fathom_activations {
     FATHOM_ACTIVATIONS_F32,  /* float32, one k after another: the yardstick */
-    FATHOM_ACTIVATIONS_INT8, /* rounded to bytes with a scale per 128, where the weights are quantised
-                                (Q4 to Q8, IQ4): several times as fast; see docs/activations.md. The default */
+    FATHOM_ACTIVATIONS_INT8, /* rounded to bytes with a scale per 32, where the weights are quantised
+                                (Q4 to Q8, IQ4): several times as fast; see docs/activations.md */
+    FATHOM_ACTIVATIONS_INT16, /* the same with another byte for what the first leaves: next to float32.
+                                 The default */
 } fathom_activations;
 
 typedef struct fathom_model_options {

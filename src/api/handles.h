@@ -54,7 +54,7 @@ fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
                                 int64_t *context, fm_error *err);
 fm_kv_type fm_api_kv_type(fathom_cache_type type);
 fm_activations fm_api_activations(fathom_activations activations);
-const char *fm_api_activations_name(fathom_activations activations); /* "f32", "int8" */
+const char *fm_api_activations_name(fathom_activations activations); /* "f32", "int8", "int16" */
 /* Ids that may be drawn: those that both the tokenizer and the model know. */
 int64_t fm_api_drawable(const fathom_model *model);
 /* Queues what makes the timeline ids[0..n). *reused: tokens that need not be computed. */

@@ -8,7 +8,7 @@ enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256, MOS
 
 fathom_model_options fathom_model_defaults(void) {
     return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_BF16,
-                                  .activations = FATHOM_ACTIVATIONS_INT8};
+                                  .activations = FATHOM_ACTIVATIONS_INT16};
 }
 
 fm_kv_type fm_api_kv_type(fathom_cache_type type) {
@@ -16,11 +16,13 @@ fm_kv_type fm_api_kv_type(fathom_cache_type type) {
 }
 
 fm_activations fm_api_activations(fathom_activations activations) {
-    return activations == FATHOM_ACTIVATIONS_INT8 ? FM_ACTIVATIONS_INT8 : FM_ACTIVATIONS_F32;
+    return activations == FATHOM_ACTIVATIONS_INT8    ? FM_ACTIVATIONS_INT8
+           : activations == FATHOM_ACTIVATIONS_INT16 ? FM_ACTIVATIONS_INT16
+                                                     : FM_ACTIVATIONS_F32;
 }
 
 const char *fm_api_activations_name(fathom_activations activations) {
-    return activations == FATHOM_ACTIVATIONS_INT8 ? "int8" : "f32";
+    return fm_activations_name(fm_api_activations(activations));
 }
 
 fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_options *out,

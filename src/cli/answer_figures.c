@@ -18,6 +18,10 @@ void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double sec
     }
 }
 
+static const char *const activations[] = {[FATHOM_ACTIVATIONS_F32] = "f32",
+                                          [FATHOM_ACTIVATIONS_INT8] = "int8",
+                                          [FATHOM_ACTIVATIONS_INT16] = "int16"};
+
 static const char *stop_string(const fathom_generation *g, const fathom_generate_options *o) {
     return g->stop == FATHOM_STOP_STRING && g->stop_string >= 0 ? o->stops[g->stop_string] : NULL;
 }
@@ -46,8 +50,8 @@ void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_ge
                          g->guessed_tokens);
     if (all && g->guessed_tokens) fm_buffer_format(out, ", %.2f tokens a step", tokens_per_step(g));
     if (all)
-        fm_buffer_format(out, " · %s%s · logits %016" PRIx64, g->arith == FATHOM_EXACT ? "exact" : "fast",
-                         g->activations == FATHOM_ACTIVATIONS_INT8 ? ", int8 activations" : "",
+        fm_buffer_format(out, " · %s, %s activations · logits %016" PRIx64,
+                         g->arith == FATHOM_EXACT ? "exact" : "fast", activations[g->activations],
                          g->logits_hash);
 }
 
@@ -125,7 +129,7 @@ fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_m
     put_text(out, "cpu", info.cpu, strlen(info.cpu));
     fm_buffer_format(out, ",\n \"threads\": %d,\n \"arith\": \"%s\",\n \"activations\": \"%s\"",
                      info.threads, g->arith == FATHOM_EXACT ? "exact" : "fast",
-                     g->activations == FATHOM_ACTIVATIONS_INT8 ? "int8" : "f32");
+                     activations[g->activations]);
     fm_buffer_format(out, ",\n \"logits_hash\": \"%016" PRIx64 "\"", g->logits_hash);
     if (tokens) {
         fm_buffer_text(out, ",\n \"tokens\": [");

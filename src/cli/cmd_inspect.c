@@ -30,7 +30,7 @@ static const fm_option options[] = {
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0,
      0, "exact|fast", NULL},
     {FM_OPTION_CHOICE, "activations", 0, NULL, "what quantised weights are multiplied with",
-     offsetof(arguments, activations), 0, 0, "f32|int8", "int8"},
+     offsetof(arguments, activations), 0, 0, "f32|int8|int16", "int16"},
     {FM_OPTION_REAL, "memory", 0, "N", "judge by N bytes, as in 64G, rather than by this machine",
      offsetof(arguments, memory), 1, 1e18, NULL, NULL},
     {FM_OPTION_FLAG, "map-only", .help = "as if computing from the file as it lies",

@@ -43,7 +43,7 @@ static const fm_option options[] = {
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",
      offsetof(arguments, cache), 0, 0, "f32|bf16|int8", "f32"},
     {FM_OPTION_CHOICE, "activations", 0, NULL, "what quantised weights are multiplied with",
-     offsetof(arguments, activations), 0, 0, "f32|int8", "f32"},
+     offsetof(arguments, activations), 0, 0, "f32|int8|int16", "f32"},
 };
 
 static fm_status run(const void *parsed, fm_error *err);

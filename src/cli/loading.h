@@ -34,8 +34,8 @@ typedef struct fm_load_arguments {
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",                           \
      offsetof(type, member.cache), 0, 0, "f32|bf16|int8", "bf16"},                                    \
     {FM_OPTION_CHOICE, "activations", 0, NULL,                                                     \
-     "what quantised weights are multiplied with: int8 is faster, f32 the yardstick",              \
-     offsetof(type, member.activations), 0, 0, "f32|int8", "int8"},                                \
+     "what quantised weights are multiplied with: int8 is fastest, int16 next to f32",              \
+     offsetof(type, member.activations), 0, 0, "f32|int8|int16", "int16"},                         \
     {FM_OPTION_FLAG, "map-only",                                                                   \
      .help = "compute from the file as it lies: starts at once, runs slower",                      \
      .offset = offsetof(type, member.map_only)},                                                   \

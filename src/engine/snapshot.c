@@ -257,9 +257,10 @@ static fm_status check_kin(const source *f, const header *h, const fm_engine *e)
                        "model with the same", f->path, h->arith == FM_EXACT ? "exact" : "fast");
     if (h->activations != own.activations)
         return fm_fail(f->err, FM_ERR_UNSUPPORTED,
-                       "%s was computed with %s activations and this engine computes with the other kind: "
-                       "open the model with the same", f->path,
-                       h->activations == FM_ACTIVATIONS_INT8 ? "int8" : "f32");
+                       "%s was computed with %s activations and this engine computes with %s: open "
+                       "the model with the same", f->path,
+                       fm_activations_name((fm_activations)h->activations),
+                       fm_activations_name((fm_activations)own.activations));
     if ((h->flags & HAS_MTP) != (own.flags & HAS_MTP))
         return fm_fail(f->err, FM_ERR_UNSUPPORTED,
                        "%s was computed %s multi-token prediction: open the model the same way", f->path,

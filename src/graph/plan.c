@@ -5,6 +5,12 @@
 #include <assert.h>
 #include <string.h>
 
+const char *fm_activations_name(fm_activations activations) {
+    static const char *const names[] = {
+        [FM_ACTIVATIONS_F32] = "f32", [FM_ACTIVATIONS_INT8] = "int8", [FM_ACTIVATIONS_INT16] = "int16"};
+    return activations <= FM_ACTIVATIONS_INT16 ? names[activations] : "unknown";
+}
+
 fm_status fm_plan_new(const fm_plan_options *options, fm_plan **out, fm_error *err) {
     *out = NULL;
     if (options->rows < 1 || options->outputs < 1 || options->routed < 0)

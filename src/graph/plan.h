@@ -30,8 +30,10 @@ typedef enum fm_row_space {
 /* What products of matrices multiply the weights with. */
 typedef enum fm_activations {
     FM_ACTIVATIONS_F32,  /* the numbers themselves: kernel/panel.h */
-    FM_ACTIVATIONS_INT8, /* rounded to bytes, 128 to a scale, where the weight has codes: kernel/codes.h */
+    FM_ACTIVATIONS_INT8, /* rounded to bytes, 32 to a scale, where the weight has codes: kernel/codes.h */
+    FM_ACTIVATIONS_INT16, /* twice, the second time what the first left: kernel/codes.h */
 } fm_activations;
+const char *fm_activations_name(fm_activations activations); /* "f32", "int8", "int16" */
 
 typedef struct fm_plan_options {
     int64_t rows;        /* capacity: rows of the largest step */

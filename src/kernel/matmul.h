@@ -22,5 +22,6 @@ void fm_matmul_codes(const fm_kernels *k, const fm_panels *w, int64_t begin, int
 void fm_matmul_codes_twice(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
                            const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
                            float *scratch);
-/* n floats as such two rows, fm_codes_blocks(n) blocks each. */
-void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *out);
+/* n floats, or a piece of a row that begins with a block, as such two: fm_codes_blocks(n) blocks each. */
+void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *first,
+                               fm_codes *second);

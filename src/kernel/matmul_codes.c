@@ -54,14 +54,14 @@ void fm_matmul_codes_twice(const fm_kernels *k, const fm_panels *w, int64_t begi
     }
 }
 
-void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *out) {
+void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *first,
+                               fm_codes *second) {
     enum { PIECE = 16 * FM_CODES };
     float rest[PIECE];
-    fm_codes *second = out + fm_codes_blocks(n);
-    k->codes_from_float(x, n, out);
+    k->codes_from_float(x, n, first);
     for (int64_t at = 0; at < n; at += PIECE) {
         int64_t count = smaller(PIECE, n - at);
-        k->codes_rest(x + at, count, out + at / FM_CODES, rest);
+        k->codes_rest(x + at, count, first + at / FM_CODES, rest);
         k->codes_from_float(rest, count, second + at / FM_CODES);
     }
 }

@@ -34,6 +34,7 @@ typedef struct job {
     float *gathered, *gate, *up;   /* [slots, D], [slots, F], [slots, F] */
     fm_codes *codes;               /* [slots]: of the rows that the phase multiplies */
     float *y;                      /* [slots, D] */
+    int times;                     /* rows of codes to a row */
     int64_t groups;                /* tiles of the matrix of this phase */
     bool floats_in, codes_in, codes_between; /* what some expert reads: of x; of silu(gate) * up */
 } job;
@@ -41,7 +42,8 @@ typedef struct job {
 static void gather(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
-    size_t d = (size_t)j->p->provider->hidden_size, blocks = (size_t)fm_codes_blocks((int64_t)d);
+    size_t d = (size_t)j->p->provider->hidden_size;
+    size_t blocks = (size_t)(j->times * fm_codes_blocks((int64_t)d));
     for (int64_t s = begin; s < end; s++) {
         size_t to = (size_t)s, from = (size_t)j->tokens[s];
         if (j->floats_in) memcpy(j->gathered + to * d, j->x + from * d, d * sizeof(float));
@@ -52,7 +54,7 @@ static void gather(void *context, int64_t begin, int64_t end, int worker) {
 
 /* The expert's rows of the phase's input. */
 static fm_product_rows rows_of(const job *j, const active *e, const float *x, int64_t columns) {
-    fm_product_rows all = {x, j->x_codes ? j->codes : NULL, columns, 0};
+    fm_product_rows all = {x, j->x_codes ? j->codes : NULL, columns, 0, j->times};
     return fm_rows_from(&all, e->first, e->rows);
 }
 
@@ -79,7 +81,8 @@ static void activate(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t s = begin; s < end; s++) {
         float *row = j->gate + s * f;
         k->swiglu(row, j->up + s * f, f, row);
-        if (j->codes_between) k->codes_from_float(row, f, j->codes + s * blocks);
+        if (j->codes_between)
+            fm_codes_write(k, j->times, row, f, j->codes + s * j->times * blocks, blocks);
     }
 }
 
@@ -136,7 +139,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     job j = {.run = run, .p = p, .experts = experts, .x = fm_input(run, node, 0),
              .tokens = r.tokens, .gathered = fm_output(run, node, 0),
              .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2),
-             .y = fm_output(run, node, 0)};
+             .y = fm_output(run, node, 0), .times = fm_codes_times(run->plan)};
     if (node->n_inputs > 2) {
         j.x_codes = fm_plan_data(run->plan, node->inputs[2]);
         j.codes = fm_plan_data(run->plan, node->outputs[4]);
@@ -161,14 +164,14 @@ const fm_op fm_op_experts = {.name = "experts", .forward = forward, .scratch = s
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate) {
     size_t d = (size_t)provider->hidden_size, f = (size_t)provider->intermediate_size;
-    bool reads_codes = fm_plan_options_of(p)->activations == FM_ACTIVATIONS_INT8;
+    bool reads_codes = fm_codes_times(p) > 0;
     fm_value x_codes = reads_codes ? fm_codes_value(p, x) : -1;
     fm_value y = fm_plan_value(p, FM_ROWS_ROUTED, d * sizeof(float), 0);
     fm_value g = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value u = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value list = fm_plan_value(
         p, FM_ROWS_OUTPUTS, 0, (size_t)gate->n_experts * (sizeof(active) + sizeof(int32_t)));
-    size_t blocks = (size_t)fm_codes_blocks((int64_t)(d > f ? d : f));
+    size_t blocks = (size_t)(fm_codes_times(p) * fm_codes_blocks((int64_t)(d > f ? d : f)));
     fm_value codes =
         reads_codes ? fm_plan_value(p, FM_ROWS_ROUTED, blocks * sizeof(fm_codes), 0) : -1;
     fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing, x_codes), FM_VALUES(y, g, u, list, codes),

@@ -37,7 +37,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     job j = {run, p,
              {fm_input(run, node, 0),
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL, p->w->n_in,
-              fm_rows(run, node->inputs[0])},
+              fm_rows(run, node->inputs[0]), fm_codes_times(run->plan)},
              fm_output(run, node, 0)};
     if (j.x.n > 0) fm_pool_for(run->pool, fm_panel_groups(&p->w->panels), 1, groups, &j);
     return FM_OK;

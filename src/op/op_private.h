@@ -44,11 +44,12 @@ typedef struct fm_product_rows {
     const float *x;
     const fm_codes *codes; /* the same rounded, NULL: not asked for */
     int64_t columns, n;
+    int times;             /* rows of codes to a row of x: 1, or 2 (codes.h, "Twice") */
 } fm_product_rows;
 static inline fm_product_rows fm_rows_from(const fm_product_rows *r, int64_t first, int64_t n) {
     return (fm_product_rows){r->x + first * r->columns,
-                             r->codes ? r->codes + first * fm_codes_blocks(r->columns) : NULL,
-                             r->columns, n};
+                             r->codes ? r->codes + first * r->times * fm_codes_blocks(r->columns) : NULL,
+                             r->columns, n, r->times};
 }
 /* Whether a product with this weight reads the codes: it does where there are any. */
 static inline bool fm_product_reads_codes(const fm_kernels *k, const fm_panels *w) {
@@ -60,9 +61,10 @@ static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int
                                     float *scratch) {
     int64_t begin = g * FM_PANEL_GRAIN, end = begin + FM_PANEL_GRAIN;
     if (end > fm_panel_count(w)) end = fm_panel_count(w);
+    int64_t ldx = r->times * fm_codes_blocks(r->columns);
     if (r->codes && fm_product_reads_codes(k, w))
-        fm_matmul_codes(k, w, begin, end, r->codes, fm_codes_blocks(r->columns), r->n, y, ldy,
-                        scratch);
+        (r->times > 1 ? fm_matmul_codes_twice : fm_matmul_codes)(k, w, begin, end, r->codes, ldx, r->n, y,
+                                                                 ldy, scratch);
     else
         fm_matmul(k, w, begin, end, r->x, r->columns, r->n, y, ldy, scratch);
 }
@@ -70,5 +72,10 @@ static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int
  * some once it is packed; and the codes of x, recorded once. */
 bool fm_reads_codes(const fm_plan *p, const fm_weight *w);
 fm_value fm_codes_value(fm_plan *p, fm_value x);
+/* Rows of codes to a row of x; 0: products of floats. */
+int fm_codes_times(const fm_plan *p);
+/* Writes n floats, from the beginning of a block on, into the rows of codes of their row: `ld` blocks
+ * from the first to the second. */
+void fm_codes_write(const fm_kernels *k, int times, const float *x, int64_t n, fm_codes *out, int64_t ld);
 
 static inline size_t fm_matmul_scratch_bytes(void) { return FM_MATMUL_SCRATCH * sizeof(float); }

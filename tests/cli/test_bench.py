@@ -60,10 +60,13 @@ class Bench(unittest.TestCase):
 
     def test_activations_are_named_and_are_part_of_what_the_logits_mean(self):
         usual = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json'))
-        self.assertEqual(usual['activations'], 'int8')
-        got = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', 'f32'))
-        self.assertEqual(got['activations'], 'f32')
-        self.assertEqual(len(set(hashes(usual) + hashes(got))), 12)
+        self.assertEqual(usual['activations'], 'int16')
+        seen = hashes(usual)
+        for kind in ('f32', 'int8'):
+            got = json.loads(bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', '--activations', kind))
+            self.assertEqual(got['activations'], kind)
+            seen += hashes(got)
+        self.assertEqual(len(set(seen)), 18)
         for options in (['--threads', '1'], ['--cpu', 'ref']):
             again = bench('gguf/tiny-v2-lite.q8_0.gguf', '--json', *options)
             self.assertEqual(hashes(json.loads(again)), hashes(usual))
@@ -77,7 +80,7 @@ class Bench(unittest.TestCase):
         self.assertEqual([row[-1] for row in table], [row['logits_hash'] for row in rows])
         for row in rows:
             self.assertEqual((row['arith'], row['cache'], row['activations'], row['threads']),
-                             ('exact', 'bf16', 'int8', '2'))
+                             ('exact', 'bf16', 'int16', '2'))
             self.assertGreater(float(row['tokens_per_second']), 0)
             self.assertEqual(row['bytes_per_second'] == '', row['test'].startswith('pp'))
             self.assertEqual(row['flops_per_second'] == '', row['test'].startswith('tg'))

@@ -121,9 +121,10 @@ class Perplexity(unittest.TestCase):
         got = json.loads(ran.out)
         self.assertEqual((got['windows'], got['scored'], got['tokens']), (1, 255, 1970))
         self.assertAlmostEqual(got['perplexity'], 19.8367, 3)
-        rounded = json.loads(tap.fathom(*ask).out)['perplexity']
-        self.assertNotEqual(rounded, got['perplexity'])
-        self.assertLess(abs(rounded / got['perplexity'] - 1), 0.01)
+        for options, most in ([], 1e-3), (['--activations', 'int8'], 1e-2):
+            rounded = json.loads(tap.fathom(*ask, *options).out)['perplexity']
+            self.assertNotEqual(rounded, got['perplexity'])
+            self.assertLess(abs(rounded / got['perplexity'] - 1), most)
 
 
 if __name__ == '__main__':

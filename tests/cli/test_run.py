@@ -119,7 +119,7 @@ class Output(unittest.TestCase):
     def test_stats_tell_speed_and_fingerprint(self):
         ran = run(self.MODEL, 'Hello', '-n', '8', '--stats')
         self.assertRegex(ran.err, r'\Aprompt \d+ tokens?, [\d.,]+/s · reply \d+ tokens?, [\d.,]+/s'
-                                  r'( · cut at the limit)? · exact, int8 activations · logits [0-9a-f]{16}\n\Z')
+                                  r'( · cut at the limit)? · exact, int16 activations · logits [0-9a-f]{16}\n\Z')
 
     def test_at_a_terminal_stats_are_dim(self):
         at = terminal.Terminal('run', self.MODEL, 'Hello', '-n', '8')

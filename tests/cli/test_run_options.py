@@ -129,10 +129,10 @@ class Options(unittest.TestCase):
         self.assertLessEqual(said['steps'] - 1, 40 - said['right_guesses'])
         ran = tap.fathom('run', self.folder, '--style', 'r1', '-T', '0', '--stats', '--stop', 'large', 'Hi')
         self.assertRegex(ran.err, r'reply \d+ tokens, [\d.,]+/s, \d+ of reasoning · stopped at "large"'
-                                  r'.* · exact, int8 activations · logits [0-9a-f]{16}\n\Z')
+                                  r'.* · exact, int16 activations · logits [0-9a-f]{16}\n\Z')
         ran = tap.fathom('run', tap.golden('tiny-v3'), '--arith', 'fast', '--activations', 'f32', '-n', '3',
                          '--stats', 'Hi')
-        self.assertIn(' · fast · logits ', ran.err)
+        self.assertIn(' · fast, f32 activations · logits ', ran.err)
 
     def test_penalties_change_what_is_said_and_guesses_do_not(self):
         model = tap.golden('tiny-llama')

@@ -74,14 +74,17 @@ static void every_level_and_every_number_of_threads_gives_the_same_bits(void **s
     (void)state;
     for (size_t i = 0; i < FM_COUNT(samples); i++) {
         opened o = open_sample(samples[i].path);
-        float *want = prefill(&o, FM_ACTIVATIONS_INT8, FM_CPU_REF, 1);
-        for (int level = FM_CPU_REF; level <= (int)fm_cpu_detect(); level++) {
-            float *got = prefill(&o, FM_ACTIVATIONS_INT8, (fm_cpu_level)level, 1 + (level + (int)i) % 3);
-            if (memcmp(got, want, (size_t)(TOKENS * o.vocabulary) * sizeof(float)) != 0)
-                fail_msg("%s: other bits at %s", samples[i].path, fm_cpu_level_name((fm_cpu_level)level));
-            free(got);
+        for (int kind = FM_ACTIVATIONS_INT8; kind <= FM_ACTIVATIONS_INT16; kind++) {
+            float *want = prefill(&o, (fm_activations)kind, FM_CPU_REF, 1);
+            for (int level = FM_CPU_REF; level <= (int)fm_cpu_detect(); level++) {
+                float *got = prefill(&o, (fm_activations)kind, (fm_cpu_level)level, 1 + (level + (int)i) % 3);
+                if (memcmp(got, want, (size_t)(TOKENS * o.vocabulary) * sizeof(float)) != 0)
+                    fail_msg("%s: other bits at %s", samples[i].path,
+                             fm_cpu_level_name((fm_cpu_level)level));
+                free(got);
+            }
+            free(want);
         }
-        free(want);
         close_sample(&o);
     }
 }
@@ -93,14 +96,15 @@ static void any_chunks_and_any_neighbour_give_the_bits_of_one_prefill(void **sta
     fm_error err;
     for (size_t i = 0; i < FM_COUNT(samples); i++) {
         opened o = open_sample(samples[i].path);
-        float *want = prefill(&o, FM_ACTIVATIONS_INT8, fm_cpu_detect(), 2);
+        fm_activations kind = i % 2 ? FM_ACTIVATIONS_INT16 : FM_ACTIVATIONS_INT8;
+        float *want = prefill(&o, kind, fm_cpu_detect(), 2);
         for (size_t r = 0; r < FM_COUNT(rows); r++) {
             fm_pool *pool;
             fm_engine *engine;
             fm_sequence *s[2];
             assert_ok(fm_pool_new(1 + (int)(r % 3), &pool, &err));
             fm_engine_options options = {.rows = rows[r], .context = 2 * TOKENS, .pool = pool,
-                                         .activations = FM_ACTIVATIONS_INT8,
+                                         .activations = kind,
                                          .kernels = fm_kernels_get(fm_cpu_detect())};
             assert_ok(fm_engine_new(o.model, &options, &engine, &err));
             assert_ok(fm_engine_start(engine, &err));
@@ -144,16 +148,20 @@ static void bytes_stay_near_the_numbers_and_are_not_them(void **state) {
         opened o = open_sample(samples[i].path);
         float *f32 = prefill(&o, FM_ACTIVATIONS_F32, fm_cpu_detect(), 2);
         float *int8 = prefill(&o, FM_ACTIVATIONS_INT8, fm_cpu_detect(), 2);
-        double kl = 0;
-        for (int t = 0; t < TOKENS; t++)
-            kl += divergence(f32 + t * o.vocabulary, int8 + t * o.vocabulary, o.vocabulary);
-        kl /= TOKENS;
-        print_message("# %s: mean KL %.3g\n", samples[i].path, kl);
+        float *int16 = prefill(&o, FM_ACTIVATIONS_INT16, fm_cpu_detect(), 2);
+        double kl = 0, kl_twice = 0;
+        for (int64_t at = 0; at < TOKENS * o.vocabulary; at += o.vocabulary) {
+            kl += divergence(f32 + at, int8 + at, o.vocabulary) / TOKENS;
+            kl_twice += divergence(f32 + at, int16 + at, o.vocabulary) / TOKENS;
+        }
+        print_message("# %s: mean KL %.3g, twice %.3g\n", samples[i].path, kl, kl_twice);
+        assert_true(fabs(kl_twice) <= kl / 1000);
         bool same = memcmp(f32, int8, (size_t)(TOKENS * o.vocabulary) * sizeof(float)) == 0;
         assert_true(same == (samples[i].kl == 0));
         assert_true(same || (kl > 0 && kl < samples[i].kl));
         free(f32);
         free(int8);
+        free(int16);
         close_sample(&o);
     }
 }
@@ -166,28 +174,28 @@ static void a_saved_sequence_fits_its_own_kind_alone(void **state) {
     assert_true(fd >= 0);
     close(fd);
     opened o = open_sample("gguf/tiny-llama.q8_0.gguf");
-    fm_engine *engine[2];
-    for (int kind = 0; kind < 2; kind++) {
+    fm_engine *engine[FM_ACTIVATIONS_INT16 + 1];
+    for (int kind = 0; kind <= FM_ACTIVATIONS_INT16; kind++) {
         fm_engine_options options = {.rows = 16, .context = 2 * TOKENS,
-                                     .activations = kind ? FM_ACTIVATIONS_INT8 : FM_ACTIVATIONS_F32,
+                                     .activations = (fm_activations)kind,
                                      .kernels = fm_kernels_get(fm_cpu_detect())};
         assert_ok(fm_engine_new(o.model, &options, &engine[kind], &err));
         assert_ok(fm_engine_start(engine[kind], &err));
     }
-    for (int kind = 0; kind < 2; kind++) {
+    for (int kind = 0; kind <= FM_ACTIVATIONS_INT16; kind++) {
         fm_sequence *s, *back;
         assert_ok(fm_sequence_new(engine[kind], &s, &err));
         assert_ok(fm_sequence_extend(s, o.ids, TOKENS, NULL, NULL, &err));
         assert_ok(fm_sequence_save(s, path, &err));
-        assert_int_equal(fm_sequence_load(engine[!kind], path, &back, &err), FM_ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.message, kind ? "int8 activations" : "f32 activations"));
+        assert_int_equal(fm_sequence_load(engine[(kind + 1) % 3], path, &back, &err), FM_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, fm_activations_name((fm_activations)kind)));
         assert_ok(fm_sequence_load(engine[kind], path, &back, &err));
         assert_memory_equal(fm_sequence_logits(back), fm_sequence_logits(s),
                             (size_t)o.vocabulary * sizeof(float));
         fm_sequence_free(s);
         fm_sequence_free(back);
     }
-    for (int kind = 0; kind < 2; kind++) fm_engine_free(engine[kind]);
+    for (int kind = 0; kind <= FM_ACTIVATIONS_INT16; kind++) fm_engine_free(engine[kind]);
     close_sample(&o);
     unlink(path);
 }

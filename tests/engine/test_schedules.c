@@ -285,7 +285,8 @@ static void every_row_is_that_of_its_solo_run_with_activations_in_bytes(void **s
     for (size_t i = 0; i < FM_COUNT(quantised); i++) {
         tally t = {0};
         for (int k = 0; k < schedules; k++)
-            run_one(quantised[i], k % 2 ? FM_KV_BF16 : FM_KV_F32, FM_ACTIVATIONS_INT8,
+            run_one(quantised[i], k % 2 ? FM_KV_BF16 : FM_KV_F32,
+                    i % 2 ? FM_ACTIVATIONS_INT16 : FM_ACTIVATIONS_INT8,
                     1 + (k + (int)i) % 3, 90000 + i * 1000 + (uint64_t)k, steps, &t);
         assert_true(t.checked > 0);
         if (!sanitized()) assert_true(t.checked > schedules * steps / 4 && t.shared > 0);

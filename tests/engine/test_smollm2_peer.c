@@ -139,6 +139,13 @@ static void activations_in_bytes_stay_near_the_peer_in_float32(void **state) {
     assert_true(d.kl > 1e-6 && d.kl < (sanitized() ? 8e-3 : 4e-3));
 }
 
+/* With two bytes to an activation: what is left is the order of sums and the last bits. */
+static void activations_in_two_bytes_are_next_to_float32(void **state) {
+    distance d = measure(*state, ((setup *)*state)->f32, FM_ACTIVATIONS_INT16);
+    assert_true(d.kl < 1e-6);
+    assert_int_equal(d.other, 0);
+}
+
 static void perplexity_of_a_text_agrees(void **state) {
     const setup *s = *state;
     fm_error err;
@@ -172,6 +179,7 @@ int main(void) {
         cmocka_unit_test(the_peer_in_float32_is_met_exactly),
         cmocka_unit_test(the_peer_in_eight_bits_is_as_far_as_its_own_rounding),
         cmocka_unit_test(activations_in_bytes_stay_near_the_peer_in_float32),
+        cmocka_unit_test(activations_in_two_bytes_are_next_to_float32),
         cmocka_unit_test(perplexity_of_a_text_agrees),
     };
     return cmocka_run_group_tests_name("smollm2 against llama.cpp", tests, open_all, close_all);

@@ -39,7 +39,7 @@ static fixture make(dice *d, int dtype, int64_t n_out, int64_t n_in, int64_t row
         f.x[i] = roll_float(d) * ldexpf(1, (int)(i / FM_CODES % 7) - 3) * (roll(d) % 50 ? 1 : 20);
     for (int64_t m = 0; m < rows; m++)
         fm_codes_twice_from_float(fm_kernels_get(FM_CPU_REF), f.x + m * n_in, n_in,
-                                  f.codes + m * f.ldx);
+                                  f.codes + m * f.ldx, f.codes + m * f.ldx + f.blocks);
     return f;
 }
 
@@ -156,7 +156,8 @@ static void what_is_no_number_stays_none(void **state) {
     for (int level = 0; level < levels_here(); level++) {
         const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
         for (int64_t m = 0; m < 3; m++)
-            fm_codes_twice_from_float(k, f.x + m * 768, 768, f.codes + m * f.ldx);
+            fm_codes_twice_from_float(k, f.x + m * 768, 768, f.codes + m * f.ldx,
+                                      f.codes + m * f.ldx + f.blocks);
         fm_matmul_codes_twice(k, &f.w.panels, 0, 2, f.codes, f.ldx, 3, f.y, f.ldy, f.scratch);
         for (int64_t m = 0; m < 3; m++)
             for (int64_t n = 0; n < 20; n++)
