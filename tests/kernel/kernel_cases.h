@@ -422,4 +422,8 @@ static const kernel_case kernel_cases[] = {
     CASE_AS_IS("rows q8_0", Q8_0) CASE_AS_IS("rows q4_0", Q4_0) CASE_AS_IS("rows q4_k", Q4_K)
     CASE_AS_IS("rows q6_k", Q6_K) CASE_AS_IS("rows f8", F8_E4M3) CASE_AS_IS("rows iq4_xs", IQ4_XS)
     CASE_AS_IS("rows q2_k", Q2_K) CASE_AS_IS("rows iq2_xs", IQ2_XS)
+    CASE_AS_IS("rows iq1_s", IQ1_S) CASE_AS_IS("rows iq1_m", IQ1_M)
+    CASE_AS_IS("rows iq2_xxs", IQ2_XXS) CASE_AS_IS("rows iq2_s", IQ2_S)
+    CASE_AS_IS("rows iq3_xxs", IQ3_XXS) CASE_AS_IS("rows iq3_s", IQ3_S)
+    CASE_AS_IS("rows tq1_0", TQ1_0) CASE_AS_IS("rows tq2_0", TQ2_0)
 };

@@ -2,6 +2,7 @@
 #include "kernel/x86/decode_avx2.h"
 
 #include "kernel/ref/ref.h"
+#include "kernel/x86/rows_books.h"
 
 /* Both halves of row k of the tile, from an expression in `half`. */
 #define PUT(k, value)                                                                              \
@@ -399,8 +400,13 @@ void fm_unpack_rows_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
         fm_unpack_rows_ref(w, panel, k0, nk, tile);
         return;
     }
-    for (int r = 0; r < FM_PANEL; r++)
-        fm_tensor_decode_part(&w->rows, panel * FM_PANEL + r, begin, count, rows[r]);
+    half_decoder decode = half_decoder_of(w->rows.dtype);
+    for (int r = 0; r < FM_PANEL; r++) {
+        if (decode)
+            decode_half(decode, &w->rows, panel * FM_PANEL + r, k0, rows[r] + (k0 - begin));
+        else
+            fm_tensor_decode_part(&w->rows, panel * FM_PANEL + r, begin, count, rows[r]);
+    }
     for (int64_t k = 0; k < FM_TILE_K; k += 8) {
         transpose_8x8(&rows[0][k0 - begin + k], LARGEST_BLOCK + 16, tile + k * FM_PANEL);
         transpose_8x8(&rows[8][k0 - begin + k], LARGEST_BLOCK + 16, tile + k * FM_PANEL + 8);
