@@ -47,15 +47,18 @@ fm_status fm_map_open(const char *path, fm_map *out, fm_error *err) {
             return fm_fail(err, FM_ERR_IO, "cannot map %s (%zu bytes): %s", path, size,
                            strerror(code));
         }
-        out->data = p;
-        out->size = size;
+        *out = (fm_map){p, size, fd};
+    } else {
+        close(fd);
     }
-    close(fd); /* the mapping keeps the file */
     return FM_OK;
 }
 
 void fm_map_close(fm_map *map) {
-    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data) {
+        munmap((void *)(uintptr_t)map->data, map->size);
+        close(map->fd);
+    }
     *map = (fm_map){0};
 }
 
@@ -73,6 +76,30 @@ void fm_map_prefetch(const fm_map *map, size_t offset, size_t length) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = offset / page * page;
     if (length > map->size - offset) length = map->size - offset;
     madvise((void *)(uintptr_t)(map->data + begin), offset + length - begin, MADV_WILLNEED);
+}
+
+void fm_map_forget(const fm_map *map, size_t offset, size_t length) {
+    if (offset >= map->size || length == 0) return; /* of length 0 the system would forget all */
+    posix_fadvise(map->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+}
+
+fm_status fm_map_read(const fm_map *map, size_t offset, size_t length, void *out, fm_error *err) {
+    if (offset > map->size || length > map->size - offset)
+        return fm_fail(err, FM_ERR_ARGUMENT, "%zu bytes at %zu are not all in a file of %zu", length,
+                       offset, map->size);
+    for (char *to = out; length > 0;) {
+        ssize_t n = pread(map->fd, to, length, (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            return fm_fail(err, FM_ERR_IO, "reading at byte %zu failed: %s", offset, strerror(errno));
+        if (n == 0)
+            return fm_fail(err, FM_ERR_IO, "the file ends at byte %zu and had %zu when it was opened: "
+                           "something has shortened it; fetch or copy it again", offset, map->size);
+        to += n;
+        offset += (size_t)n;
+        length -= (size_t)n;
+    }
+    return FM_OK;
 }
 
 /* Reads until the end, growing: pipes and /proc files do not tell their size. */

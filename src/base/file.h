@@ -4,10 +4,12 @@
 #include "base/status.h"
 
 /* A read-only private mapping of a whole file. Whoever shortens the file while it is mapped makes
- * reads of the lost pages fatal (SIGBUS); replacing it by renaming is fine. */
+ * reads of the lost pages fatal (SIGBUS), and so does a disk that fails; fm_map_read has an error for
+ * both. Replacing the file by renaming is fine: the old one stays open. */
 typedef struct fm_map {
     const uint8_t *data; /* NULL for an empty file */
     size_t size;
+    int fd; /* of the file; counts only where there are data */
 } fm_map;
 
 fm_status fm_map_open(const char *path, fm_map *out, fm_error *err);
@@ -16,6 +18,12 @@ void fm_map_close(fm_map *map); /* a zeroed map, or one closed before, is fine *
 void fm_map_drop(const fm_map *map, size_t offset, size_t length);
 /* Asks the system to begin reading this range. A hint. */
 void fm_map_prefetch(const fm_map *map, size_t offset, size_t length);
+/* Tells the system that nobody will need this range of the file again soon: the copy that it keeps in
+ * memory may go. A hint; whoever opens the file next reads it from the disk. */
+void fm_map_forget(const fm_map *map, size_t offset, size_t length);
+/* Copies a range, which must lie inside the mapping, from the file: FM_ERR_IO where the disk fails or
+ * the file has become shorter. Fine from several threads. */
+fm_status fm_map_read(const fm_map *map, size_t offset, size_t length, void *out, fm_error *err);
 
 /* Reads all of a file of at most `limit` bytes (FM_ERR_LIMIT if it has more) into memory that the
  * caller frees with fm_free; a zero byte follows the contents. "-" is standard input. */

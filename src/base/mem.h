@@ -33,6 +33,11 @@ char *fm_strdup(const char *s);
 bool fm_mul_size(size_t a, size_t b, size_t *out);
 bool fm_add_size(size_t a, size_t b, size_t *out);
 
+/* Spreads the pages of fresh, untouched memory evenly over the nodes whose memory this process may use
+ * (NUMA), and returns how many those are; 0 where the system does not say or refuses, and nothing has
+ * changed. fm_alloc does so for weights of 64 MiB and more, which all threads read. */
+int fm_mem_spread(void *memory, size_t bytes);
+
 /* What is allocated now, by purpose, and how many allocations there ever were: tests use the count
  * to show that a steady step allocates nothing. */
 typedef struct fm_mem_stats {

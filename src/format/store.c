@@ -197,6 +197,40 @@ void fm_store_drop(const fm_store *s, const fm_store_entry *e) {
     if (!s->shards[e->shard].borrowed) fm_map_drop(&s->shards[e->shard].map, e->offset, e->bytes);
 }
 
+/* The file that a view lies in; NULL: memory (given by the caller, or scales that the store owns). */
+static const fm_store_shard *file_behind(const fm_store *s, const void *view) {
+    for (int i = 0; i < s->n_shards; i++) {
+        const fm_map *map = &s->shards[i].map;
+        if (!s->shards[i].borrowed && (uintptr_t)view - (uintptr_t)map->data < map->size)
+            return &s->shards[i];
+    }
+    return NULL;
+}
+
+static size_t place_in(const fm_store_shard *file, const void *view) {
+    return (size_t)((const uint8_t *)view - file->map.data);
+}
+
+fm_status fm_store_read(const fm_store *s, const void *view, size_t bytes, void *out, fm_error *err) {
+    const fm_store_shard *file = bytes ? file_behind(s, view) : NULL;
+    if (!file) {
+        if (bytes) memcpy(out, view, bytes);
+        return FM_OK;
+    }
+    fm_status status = fm_map_read(&file->map, place_in(file, view), bytes, out, err);
+    return status == FM_OK ? status : fm_error_prefix(err, status, "%s", file->path);
+}
+
+void fm_store_will_read(const fm_store *s, const void *view, size_t bytes) {
+    const fm_store_shard *file = file_behind(s, view);
+    if (file) fm_map_prefetch(&file->map, place_in(file, view), bytes);
+}
+
+void fm_store_forget(const fm_store *s, const void *view, size_t bytes) {
+    const fm_store_shard *file = file_behind(s, view);
+    if (file) fm_map_forget(&file->map, place_in(file, view), bytes);
+}
+
 void fm_store_prefetch(const fm_store *s, const fm_store_entry *e) {
     if (!s->shards[e->shard].borrowed)
         fm_map_prefetch(&s->shards[e->shard].map, e->offset, e->bytes);

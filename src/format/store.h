@@ -57,6 +57,15 @@ void fm_store_drop(const fm_store *store, const fm_store_entry *entry);
 /* Hints that the whole entry will be read soon. */
 void fm_store_prefetch(const fm_store *store, const fm_store_entry *entry);
 
+/* Copies bytes of a view (an entry's tensor, its rows, its scales) from the file instead of through the
+ * mapping: where the disk fails or somebody has shortened the file this is FM_ERR_IO, naming it, and not
+ * the end of the process. Fine from several threads. */
+fm_status fm_store_read(const fm_store *store, const void *view, size_t bytes, void *out, fm_error *err);
+/* Hints: these bytes of a view will be read soon; nobody will need them soon, not even who opens the
+ * file next. */
+void fm_store_will_read(const fm_store *store, const void *view, size_t bytes);
+void fm_store_forget(const fm_store *store, const void *view, size_t bytes);
+
 /* ---- writing ---------------------------------------------------------------------------------*/
 
 /* One tensor to be written: data is contiguous, in `dtype`. */

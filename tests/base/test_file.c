@@ -87,6 +87,35 @@ static void an_empty_file_maps_to_nothing(void **state) {
     fm_map_close(&map);
 }
 
+static void a_range_is_read_from_the_file_and_what_is_gone_is_an_error(void **state) {
+    (void)state;
+    static char text[100000], out[100000];
+    fm_error err;
+    fm_map map;
+    for (size_t i = 0; i < sizeof text - 1; i++) text[i] = (char)('a' + i * 31 % 23);
+    const char *path = scratch_path("range");
+    write_file(path, text);
+    assert_ok(fm_map_open(path, &map, &err));
+    for (size_t at = 0; at < map.size; at += 33333) {
+        fm_map_forget(&map, at, 40000);
+        memset(out, 0, sizeof out);
+        assert_ok(fm_map_read(&map, at, map.size - at, out, &err));
+        assert_memory_equal(out, text + at, map.size - at);
+    }
+    fm_map_forget(&map, 0, 0);
+    fm_map_forget(&map, SIZE_MAX, 5); /* outside: ignored */
+    assert_ok(fm_map_read(&map, map.size, 0, out, &err));
+    assert_int_equal(fm_map_read(&map, 1, map.size, out, &err), FM_ERR_ARGUMENT);
+    assert_int_equal(fm_map_read(&map, SIZE_MAX, 2, out, &err), FM_ERR_ARGUMENT);
+    assert_int_equal(rename(path, scratch_path("renamed")), 0); /* it is still the same file */
+    assert_ok(fm_map_read(&map, 5, 50, out, &err));
+    assert_int_equal(truncate(scratch_path("renamed"), 60000), 0);
+    assert_ok(fm_map_read(&map, 50000, 10000, out, &err));
+    assert_int_equal(fm_map_read(&map, 50000, 10001, out, &err), FM_ERR_IO);
+    assert_non_null(strstr(err.message, "60000"));
+    fm_map_close(&map);
+}
+
 static void what_cannot_be_opened_is_named(void **state) {
     (void)state;
     fm_error err;
@@ -334,6 +363,7 @@ int main(void) {
         cmocka_unit_test(a_map_shows_the_whole_file),
         cmocka_unit_test(dropped_pages_come_back_from_the_file),
         cmocka_unit_test(an_empty_file_maps_to_nothing),
+        cmocka_unit_test(a_range_is_read_from_the_file_and_what_is_gone_is_an_error),
         cmocka_unit_test(what_cannot_be_opened_is_named),
         cmocka_unit_test(reading_stops_at_the_limit),
         cmocka_unit_test(no_memory_for_a_file_is_an_error),

@@ -23,6 +23,21 @@ static void blocks_are_aligned_at_every_size(void **state) {
     fm_free(NULL);
 }
 
+/* With one node there is nothing to spread, and it must do no harm. */
+static void spread_memory_is_memory(void **state) {
+    (void)state;
+    size_t bytes = (size_t)65 << 20;
+    for (int round = 0; round < 2; round++) {
+        unsigned char *p = fm_alloc(bytes, round ? FM_MEM_WEIGHTS : FM_MEM_OTHER);
+        assert_non_null(p);
+        if (!round) assert_in_range(fm_mem_spread(p, bytes), 0, 1024);
+        for (size_t i = 0; i < bytes; i += 4096) p[i] = (unsigned char)(i >> 12);
+        p[bytes - 1] = 7;
+        for (size_t i = 0; i < bytes; i += 4096) assert_int_equal(p[i], (i >> 12) & 255);
+        fm_free(p);
+    }
+}
+
 static void zeroed_means_zeroed(void **state) {
     (void)state;
     for (int round = 0; round < 50; round++) {
@@ -197,6 +212,7 @@ static void a_buffer_that_ran_out_of_memory_says_so_once_at_the_end(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_at_every_size),
+        cmocka_unit_test(spread_memory_is_memory),
         cmocka_unit_test(zeroed_means_zeroed),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(statistics_follow_every_purpose),
