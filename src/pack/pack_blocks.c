@@ -5,26 +5,80 @@
 
 #define FILE_BLOCK __attribute__((packed, may_alias))
 
-/* The same bits of eight bytes. */
-static inline uint64_t field(uint64_t bytes, int shift, uint8_t mask) {
-    return bytes >> shift & mask * 0x0101010101010101u;
-}
+/* Codes of one row become words, 16 bytes of a vector at a time; the words of four rows, transposed,
+ * are four lanes of four places in the panel. In a word, byte b holds codes 2 b and 2 b + 1 of each
+ * eight (kernel/layout.h): neighbours stay neighbours. */
 
-/* Eight codes of `bits` bits, one in each byte, as four bytes: codes 2 b and 2 b + 1 in byte b. */
-static inline uint32_t gather_pairs(uint64_t x, int bits) {
-    x = (x | x >> (8 - bits)) & ((1u << 2 * bits) - 1) * 0x0001000100010001u;
-    x = (x | x >> 8) & 0x0000ffff0000ffff;
-    return (uint32_t)(x | x >> 16);
-}
-
-static inline uint32_t gather_nibbles(uint64_t bytes, int shift) {
-    return gather_pairs(field(bytes, shift, 15), 4);
-}
-
-static inline uint64_t load64(const void *p) {
-    uint64_t v;
+static inline fm_v16u8 load16(const void *p) {
+    fm_v16u8 v;
     memcpy(&v, p, sizeof v);
     return v;
+}
+
+/* Bits `shift` and up of every byte. Halves are shifted, which one instruction does: what comes in from
+ * the neighbour is masked away. */
+static inline fm_v16u8 field(fm_v16u8 bytes, int shift, uint8_t mask) {
+    return (fm_v16u8)((fm_v8u16)bytes >> (uint16_t)shift) & mask;
+}
+
+/* Bytes 2 b and 2 b + 1, of `bits` bits each, side by side in half b. */
+static inline fm_v8u16 pairs(fm_v16u8 codes, int bits) {
+    fm_v8u16 x = (fm_v8u16)codes;
+    return (x | x >> (uint16_t)(8 - bits)) & (uint16_t)((1 << 2 * bits) - 1);
+}
+
+/* The low bytes of 16 halves. */
+static inline fm_v4u32 narrow(fm_v8u16 a, fm_v8u16 b) {
+    return (fm_v4u32)__builtin_shufflevector((fm_v16u8)a, (fm_v16u8)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18,
+                                             20, 22, 24, 26, 28, 30);
+}
+
+static inline fm_v8u16 first_halves(fm_v8u16 a, fm_v8u16 b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11);
+}
+
+static inline fm_v8u16 second_halves(fm_v8u16 a, fm_v8u16 b) {
+    return __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+
+/* 32 codes of 4 bits: four words of eight. */
+static inline fm_v4u32 nibbles(fm_v16u8 first, fm_v16u8 second, int shift) {
+    return narrow(pairs(field(first, shift, 15), 4), pairs(field(second, shift, 15), 4));
+}
+
+/* Two bits at `shift` of 16 + 16 bytes: four halves for each, which are the bytes of two words. */
+static inline fm_v8u16 two_words_of_twos(fm_v16u8 first, fm_v16u8 second, int shift) {
+    fm_v8u16 a = pairs(field(first, shift, 3), 2), b = pairs(field(second, shift, 3), 2);
+    return first_halves(a, b) | second_halves(a, b) << 4;
+}
+
+/* Of 32 bytes, bits 4 pair and up: first and second 16 of the lower two, then of the upper two. */
+static inline fm_v4u32 twos(fm_v16u8 first, fm_v16u8 second, int pair) {
+    return narrow(two_words_of_twos(first, second, 4 * pair),
+                  two_words_of_twos(first, second, 4 * pair + 2));
+}
+
+/* One bit at `shift` of 32 bytes: the bytes of half a word from the first 16, of the other half. */
+static inline fm_v8u16 half_words_of_ones(fm_v16u8 first, fm_v16u8 second, int shift) {
+    fm_v8u16 a = pairs(field(first, shift, 1), 1), b = pairs(field(second, shift, 1), 1);
+    return first_halves(a, b) | second_halves(a, b) << 2;
+}
+
+static inline fm_v8u16 two_words_of_ones(fm_v16u8 first, fm_v16u8 second, int shift) {
+    fm_v8u16 a = half_words_of_ones(first, second, shift);
+    fm_v8u16 b = half_words_of_ones(first, second, shift + 1);
+    return first_halves(a, b) | second_halves(a, b) << 4;
+}
+
+/* Bits `shift` to `shift` + 3 of 32 bytes: a word for each. */
+static inline fm_v4u32 ones(fm_v16u8 first, fm_v16u8 second, int shift) {
+    return narrow(two_words_of_ones(first, second, shift), two_words_of_ones(first, second, shift + 2));
+}
+
+/* Word j of four rows to lanes r to r + 3 of the place j steps behind `out`. */
+static inline void put_words(fm_v4u32 m[4], void *out, size_t step, int r) {
+    fm_transpose_4x4_words(m);
+    for (size_t j = 0; j < 4; j++) memcpy((char *)out + j * step + 4 * (size_t)r, &m[j], 16);
 }
 
 /* ---- blocks of 32 ------------------------------------------------------------------------------ */
@@ -72,12 +126,14 @@ typedef struct FILE_BLOCK file_q4_1 {
     uint8_t q[16];
 } file_q4_1;
 
+static inline fm_v4u32 nibbles_32(const uint8_t q[16]) {
+    fm_v16u8 v = load16(q);
+    return narrow(pairs(field(v, 0, 15), 4), pairs(field(v, 4, 15), 4));
+}
+
 static inline void pack_nibbles_32(const uint8_t q[16], uint32_t turn_over, fm_lanes32 *out, int r) {
-    uint64_t first = load64(q), second = load64(q + 8);
-    out[0][r] = gather_nibbles(first, 0) ^ turn_over;
-    out[1][r] = gather_nibbles(second, 0) ^ turn_over;
-    out[2][r] = gather_nibbles(first, 4) ^ turn_over;
-    out[3][r] = gather_nibbles(second, 4) ^ turn_over;
+    fm_v4u32 words = nibbles_32(q) ^ turn_over;
+    for (int j = 0; j < 4; j++) out[j][r] = words[j];
 }
 
 void fm_pack_q4_0(const fm_panel_source *s, void *panel) {
@@ -116,40 +172,43 @@ typedef struct FILE_BLOCK file_q5_1 {
     uint8_t q[16];
 } file_q5_1;
 
-/* Bits 2 b and 2 b + 1 of eight, into byte b. */
-static inline uint32_t spread_pairs(uint32_t bits) {
-    bits = (bits | bits << 12) & 0x000f000f;
-    return (bits | bits << 6) & 0x03030303;
-}
-
-static inline void pack_5_bits(const uint8_t q[16], uint32_t high, fm_panel_5_bits *out, int r) {
-    uint32_t ones = 0;
-    pack_nibbles_32(q, 0, out->low, r);
-    for (int j = 0; j < 4; j++) ones |= spread_pairs(high >> 8 * j & 255) << (2 * j);
-    out->high[r] = ones;
+/* 32 bits as four eights of four pairs: pair b of eight j becomes pair j of byte b. */
+static inline void spread_pairs(fm_lanes32 words) {
+    for (int r = 0; r < FM_PANEL; r++) {
+        uint32_t x = words[r], t = (x ^ x >> 6) & 0x00cc00cc;
+        x ^= t ^ t << 6;
+        t = (x ^ x >> 12) & 0x0000f0f0;
+        words[r] = x ^ t ^ t << 12;
+    }
 }
 
 void fm_pack_q5_0(const fm_panel_source *s, void *panel) {
     static const file_q5_0 blank = {0};
     fm_panel_q5_0 *b = panel;
-    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++) {
         for (int r = 0; r < FM_PANEL; r++) {
             const file_q5_0 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
             b->d[r] = f->d;
-            pack_5_bits(f->q, f->high, &b->codes, r);
+            pack_nibbles_32(f->q, 0, b->codes.low, r);
+            b->codes.high[r] = f->high;
         }
+        spread_pairs(b->codes.high);
+    }
 }
 
 void fm_pack_q5_1(const fm_panel_source *s, void *panel) {
     static const file_q5_1 blank = {0};
     fm_panel_q5_1 *b = panel;
-    for (int64_t i = 0; i < s->n_in / 32; i++, b++)
+    for (int64_t i = 0; i < s->n_in / 32; i++, b++) {
         for (int r = 0; r < FM_PANEL; r++) {
             const file_q5_1 *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
             b->d[r] = f->d;
             b->m[r] = f->m;
-            pack_5_bits(f->q, f->high, &b->codes, r);
+            pack_nibbles_32(f->q, 0, b->codes.low, r);
+            b->codes.high[r] = f->high;
         }
+        spread_pairs(b->codes.high);
+    }
 }
 
 /* IQ4_NL has the fields of Q4_0. */
@@ -198,38 +257,41 @@ static inline void pack_k_scales(const uint8_t bytes[12], fm_lanes32 *out, int r
     for (int i = 0; i < 3; i++) memcpy(&out[i][r], bytes + 4 * i, 4);
 }
 
-/* The bits `shift` and up of every byte: two of 16 bytes, or one of 32. */
-static inline uint32_t gather_twos(const uint8_t bytes[16], int shift) {
-    return gather_pairs(field(load64(bytes), shift, 3), 2) |
-           gather_pairs(field(load64(bytes + 8), shift, 3), 2) << 4;
-}
-
-static inline uint32_t gather_ones(const uint8_t bytes[32], int shift) {
-    uint32_t ones = 0;
-    for (int j = 0; j < 4; j++)
-        ones |= gather_pairs(field(load64(bytes + 8 * j), shift, 1), 1) << (2 * j);
-    return ones;
-}
-
 typedef struct FILE_BLOCK file_q2_k {
     uint8_t scales[16];
     uint8_t q[2][32]; /* of half h: bits 2i, 2i + 1 of byte j belong to element 32 i + j */
     uint16_t d, dmin;
 } file_q2_k;
 
+static inline void pack_q2_k_rows(const file_q2_k *const f[4], fm_panel_q2_k *b, int r) {
+    for (int i = 0; i < 4; i++) {
+        b->d[r + i] = f[i]->d;
+        b->dmin[r + i] = f[i]->dmin;
+    }
+    for (int g = 0; g < 16; g += 4) {
+        fm_v4u32 m[4];
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->q[g / 8];
+            m[i] = twos(load16(q), load16(q + 16), g % 8 / 4);
+        }
+        put_words(m, b->group[g].q, sizeof b->group[0], r);
+    }
+}
+
 void fm_pack_q2_k(const fm_panel_source *s, void *panel) {
     static const file_q2_k blank = {0};
     fm_panel_q2_k *b = panel;
-    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++) {
+        const file_q2_k *f[FM_PANEL];
+        fm_v16u8 scales[FM_PANEL];
         for (int r = 0; r < FM_PANEL; r++) {
-            const file_q2_k *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
-            b->d[r] = f->d;
-            b->dmin[r] = f->dmin;
-            for (int g = 0; g < 16; g++) {
-                b->group[g].scale[r] = f->scales[g];
-                b->group[g].q[r] = gather_twos(f->q[g / 8] + 16 * (g % 2), g % 8 / 2 * 2);
-            }
+            f[r] = fm_source_at(s, r, (size_t)i * sizeof blank, &blank);
+            scales[r] = load16(f[r]->scales);
         }
+        for (int r = 0; r < FM_PANEL; r += 4) pack_q2_k_rows(f + r, b, r);
+        fm_transpose_16x16_bytes(scales);
+        for (int g = 0; g < 16; g++) memcpy(b->group[g].scale, &scales[g], 16);
+    }
 }
 
 typedef struct FILE_BLOCK file_q3_k {
@@ -239,20 +301,35 @@ typedef struct FILE_BLOCK file_q3_k {
     uint16_t d;
 } file_q3_k;
 
+static inline void pack_q3_k_rows(const file_q3_k *const f[4], fm_panel_q3_k *b, int r) {
+    for (int i = 0; i < 4; i++) {
+        b->d[r + i] = f[i]->d;
+        pack_k_scales(f[i]->scales, b->scales, r + i);
+    }
+    for (int g = 0; g < 8; g += 2) { /* two groups have two words each */
+        fm_v4u32 m[4];
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->q[g / 4];
+            m[i] = twos(load16(q), load16(q + 16), g % 4 / 2);
+        }
+        fm_transpose_4x4_words(m);
+        for (int j = 0; j < 4; j++) memcpy(&b->group[g + j / 2].low[j % 2][r], &m[j], 16);
+    }
+    for (int g = 0; g < 8; g += 4) {
+        fm_v4u32 m[4];
+        for (int i = 0; i < 4; i++) m[i] = ones(load16(f[i]->high), load16(f[i]->high + 16), g);
+        put_words(m, b->group[g].high, sizeof b->group[0], r);
+    }
+}
+
 void fm_pack_q3_k(const fm_panel_source *s, void *panel) {
     static const file_q3_k blank = {0};
     fm_panel_q3_k *b = panel;
     for (int64_t i = 0; i < s->n_in / 256; i++, b++)
-        for (int r = 0; r < FM_PANEL; r++) {
-            const file_q3_k *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
-            b->d[r] = f->d;
-            pack_k_scales(f->scales, b->scales, r);
-            for (int g = 0; g < 8; g++) {
-                const uint8_t *q = f->q[g / 4];
-                b->group[g].low[0][r] = gather_twos(q, g % 4 * 2);
-                b->group[g].low[1][r] = gather_twos(q + 16, g % 4 * 2);
-                b->group[g].high[r] = gather_ones(f->high, g);
-            }
+        for (int r = 0; r < FM_PANEL; r += 4) {
+            const file_q3_k *f[4];
+            for (int j = 0; j < 4; j++) f[j] = fm_source_at(s, r + j, (size_t)i * sizeof blank, &blank);
+            pack_q3_k_rows(f, b, r);
         }
 }
 
@@ -269,12 +346,28 @@ typedef struct FILE_BLOCK file_q5_k {
     uint8_t q[4][32];
 } file_q5_k;
 
-/* 32 bytes of nibbles: one group from the low ones, one from the high ones. */
-static inline void pack_k_nibbles(const uint8_t q[32], fm_lanes32 *low, fm_lanes32 *high, int r) {
-    for (int j = 0; j < 4; j++) {
-        uint64_t bytes = load64(q + 8 * j);
-        low[j][r] = gather_nibbles(bytes, 0);
-        high[j][r] = gather_nibbles(bytes, 4);
+/* The head of both: d and dmin as one word, three words of scales. */
+static inline void pack_k_heads(const void *const f[4], fm_lanes16 d, fm_lanes16 dmin,
+                                fm_lanes32 *scales, int r) {
+    fm_v4u32 m[4];
+    for (int i = 0; i < 4; i++) m[i] = (fm_v4u32)load16(f[i]);
+    fm_transpose_4x4_words(m);
+    for (int i = 0; i < 4; i++) {
+        d[r + i] = (uint16_t)m[0][i];
+        dmin[r + i] = (uint16_t)(m[0][i] >> 16);
+    }
+    for (int j = 0; j < 3; j++) memcpy(&scales[j][r], &m[j + 1], 16);
+}
+
+static inline void pack_q4_k_rows(const file_q4_k *const f[4], fm_panel_q4_k *b, int r) {
+    pack_k_heads((const void *const *)f, b->d, b->dmin, b->scales, r);
+    for (int g = 0; g < 8; g++) {
+        fm_v4u32 m[4];
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->q[g / 2];
+            m[i] = nibbles(load16(q), load16(q + 16), g % 2 * 4);
+        }
+        put_words(m, b->q[g], sizeof b->q[0][0], r);
     }
 }
 
@@ -282,23 +375,26 @@ void fm_pack_q4_k(const fm_panel_source *s, void *panel) {
     static const file_q4_k blank = {0};
     fm_panel_q4_k *b = panel;
     for (int64_t i = 0; i < s->n_in / 256; i++, b++)
-        for (int r = 0; r < FM_PANEL; r++) {
-            const file_q4_k *f = fm_source_at(s, r, (size_t)i * sizeof *f, &blank);
-            b->d[r] = f->d;
-            b->dmin[r] = f->dmin;
-            pack_k_scales(f->scales, b->scales, r);
-            for (int c = 0; c < 4; c++) pack_k_nibbles(f->q[c], b->q[2 * c], b->q[2 * c + 1], r);
+        for (int r = 0; r < FM_PANEL; r += 4) {
+            const file_q4_k *f[4];
+            for (int j = 0; j < 4; j++) f[j] = fm_source_at(s, r + j, (size_t)i * sizeof blank, &blank);
+            pack_q4_k_rows(f, b, r);
         }
 }
 
-static inline void pack_q5_k_row(const file_q5_k *f, fm_panel_q5_k *b, int r) {
-    b->d[r] = f->d;
-    b->dmin[r] = f->dmin;
-    pack_k_scales(f->scales, b->scales, r);
+static inline void pack_q5_k_rows(const file_q5_k *const f[4], fm_panel_q5_k *b, int r) {
+    fm_v4u32 m[4];
+    pack_k_heads((const void *const *)f, b->d, b->dmin, b->scales, r);
     for (int g = 0; g < 8; g++) {
-        for (int j = 0; j < 4; j++)
-            b->group[g].low[j][r] = gather_nibbles(load64(f->q[g / 2] + 8 * j), g % 2 * 4);
-        b->group[g].high[r] = gather_ones(f->high, g);
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->q[g / 2];
+            m[i] = nibbles(load16(q), load16(q + 16), g % 2 * 4);
+        }
+        put_words(m, b->group[g].low, sizeof b->group[0].low[0], r);
+    }
+    for (int g = 0; g < 8; g += 4) {
+        for (int i = 0; i < 4; i++) m[i] = ones(load16(f[i]->high), load16(f[i]->high + 16), g);
+        put_words(m, b->group[g].high, sizeof b->group[0], r);
     }
 }
 
@@ -306,8 +402,11 @@ void fm_pack_q5_k(const fm_panel_source *s, void *panel) {
     static const file_q5_k blank = {0};
     fm_panel_q5_k *b = panel;
     for (int64_t i = 0; i < s->n_in / 256; i++, b++)
-        for (int r = 0; r < FM_PANEL; r++)
-            pack_q5_k_row(fm_source_at(s, r, (size_t)i * sizeof blank, &blank), b, r);
+        for (int r = 0; r < FM_PANEL; r += 4) {
+            const file_q5_k *f[4];
+            for (int j = 0; j < 4; j++) f[j] = fm_source_at(s, r + j, (size_t)i * sizeof blank, &blank);
+            pack_q5_k_rows(f, b, r);
+        }
 }
 
 typedef struct FILE_BLOCK file_q6_k {
@@ -317,24 +416,41 @@ typedef struct FILE_BLOCK file_q6_k {
     uint16_t d;
 } file_q6_k;
 
-/* Group g is 16 elements; eight of them make a half of the block. */
-static inline void pack_q6_k_row(const file_q6_k *f, fm_panel_q6_k *b, int r) {
-    b->d[r] = f->d;
-    for (int g = 0; g < 16; g++) {
-        const uint8_t *low = f->low[g / 8] + 16 * (g % 4), *high = f->high[g / 8] + 16 * (g % 2);
-        for (int j = 0; j < 2; j++)
-            b->group[g].low[j][r] = gather_nibbles(load64(low + 8 * j), g % 8 / 4 * 4);
-        b->group[g].high[r] = gather_twos(high, g % 8 / 2 * 2);
-        b->group[g].scale[r] = f->scales[g];
+/* Group g is 16 elements; eight of them make a half of the block. Two have four low words. */
+static inline void pack_q6_k_rows(const file_q6_k *const f[4], fm_panel_q6_k *b, int r) {
+    fm_v4u32 m[4];
+    for (int i = 0; i < 4; i++) b->d[r + i] = f[i]->d;
+    for (int g = 0; g < 16; g += 2) {
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->low[g / 8] + 16 * (g % 4);
+            m[i] = nibbles(load16(q), load16(q + 16), g % 8 / 4 * 4);
+        }
+        fm_transpose_4x4_words(m);
+        for (int j = 0; j < 4; j++) memcpy(&b->group[g + j / 2].low[j % 2][r], &m[j], 16);
+    }
+    for (int g = 0; g < 16; g += 4) {
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->high[g / 8];
+            m[i] = twos(load16(q), load16(q + 16), g % 8 / 4);
+        }
+        put_words(m, b->group[g].high, sizeof b->group[0], r);
     }
 }
 
 void fm_pack_q6_k(const fm_panel_source *s, void *panel) {
     static const file_q6_k blank = {0};
     fm_panel_q6_k *b = panel;
-    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
-        for (int r = 0; r < FM_PANEL; r++)
-            pack_q6_k_row(fm_source_at(s, r, (size_t)i * sizeof blank, &blank), b, r);
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++) {
+        const file_q6_k *f[FM_PANEL];
+        fm_v16u8 scales[FM_PANEL];
+        for (int r = 0; r < FM_PANEL; r++) {
+            f[r] = fm_source_at(s, r, (size_t)i * sizeof blank, &blank);
+            scales[r] = load16(f[r]->scales);
+        }
+        for (int r = 0; r < FM_PANEL; r += 4) pack_q6_k_rows(f + r, b, r);
+        fm_transpose_16x16_bytes(scales);
+        for (int g = 0; g < 16; g++) memcpy(b->group[g].scale, &scales[g], 16);
+    }
 }
 
 typedef struct FILE_BLOCK file_iq4_xs {
