@@ -132,6 +132,8 @@ typedef struct fathom_model_info {
     uint64_t cache_bytes_per_token;
     uint64_t cache_bytes;        /* most that keys and values of all sessions may take */
     bool mtp;                    /* a multi-token-prediction module is there to guess */
+    double load_seconds;         /* what reading and packing the weights took */
+    uint64_t load_bytes;         /* of the files, that were read and packed for it */
 } fathom_model_info;
 
 FATHOM_API fathom_model_info fathom_model_describe(const fathom_model *model);

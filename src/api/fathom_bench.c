@@ -108,6 +108,8 @@ static void put_model(fm_json_writer *w, const job *j) {
     fm_json_put_integer(w, "parameters", (int64_t)info.parameters);
     fm_json_put_integer(w, "active_parameters", (int64_t)info.active_parameters);
     fm_json_put_integer(w, "weight_bytes", (int64_t)info.weight_bytes);
+    fm_json_put_integer(w, "load_bytes", (int64_t)info.load_bytes);
+    fm_json_put_real(w, "load_seconds", info.load_seconds);
     fm_json_put_text(w, "arith", info.arith == FATHOM_EXACT ? "exact" : "fast");
     fm_json_put_text(w, "cache", caches[j->model->options.cache]);
     fm_json_put_text(w, "activations", fm_api_activations_name(info.activations));

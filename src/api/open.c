@@ -213,7 +213,8 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .weight_bytes = m->weight_bytes, .plan_bytes = fm_engine_plan_bytes(m->engine),
         .cache_bytes_per_token = kv->page_bytes / (uint64_t)kv->page_positions,
         .cache_bytes = fm_engine_options_of(m->engine)->cache_limit,
-        .mtp = fm_engine_has_mtp(m->engine)};
+        .mtp = fm_engine_has_mtp(m->engine), .load_seconds = m->inner->load_seconds,
+        .load_bytes = m->inner->load_bytes};
 }
 
 fathom_sampling fathom_sampling_defaults(const fathom_model *m) {

@@ -11,8 +11,8 @@ typedef struct fm_binding {
     fm_tensor slice;             /* the rows it is made of */
 } fm_binding;
 
-/* A number for a sample of the bytes it is made of. */
-uint64_t fm_binding_fingerprint(const fm_binding *binding);
+/* A number for a sample of the bytes it is made of, which are in `store`. */
+uint64_t fm_binding_fingerprint(const fm_store *store, const fm_binding *binding);
 
 /* What is being bound. */
 typedef struct fm_binder {

@@ -7,24 +7,30 @@
 
 #include <string.h>
 
-/* 64 bytes from the middle of three rows: first, middle, last. One page of the file each, at most. */
-static uint64_t sample(const fm_tensor *t, uint64_t seed) {
+/* 64 bytes from the middle of three rows: first, middle, last. One page of the file each, at most.
+ * Bytes that cannot be read any more count as zeros: loading says why, and a fingerprint that is
+ * another refuses what was saved before. */
+static uint64_t sample(const fm_store *store, const fm_tensor *t, uint64_t seed) {
     enum { BYTES = 64 };
+    char bytes[BYTES];
+    float scale = 0;
     const int64_t rows = fm_tensor_rows(t), picked[] = {0, rows / 2, rows - 1};
     for (size_t i = 0; i < FM_COUNT(picked) && rows > 0; i++) {
         const char *row = (const char *)t->data + (size_t)picked[i] * t->row_bytes;
         size_t n = t->row_bytes < BYTES ? t->row_bytes : BYTES;
-        seed = fm_hash(row + (t->row_bytes - n) / 2, n, seed);
+        memset(bytes, 0, sizeof bytes);
+        fm_store_read(store, row + (t->row_bytes - n) / 2, n, bytes, NULL);
+        seed = fm_hash(bytes, n, seed);
     }
-    if (t->scales)
-        seed = fm_hash(t->scales + t->scale_row / t->scale_block[0] * t->scale_columns, sizeof(float),
-                       seed);
-    return seed;
+    if (!t->scales) return seed;
+    const float *at = t->scales + t->scale_row / t->scale_block[0] * t->scale_columns;
+    fm_store_read(store, at, sizeof scale, &scale, NULL);
+    return fm_hash(&scale, sizeof scale, seed);
 }
 
-uint64_t fm_binding_fingerprint(const fm_binding *b) {
+uint64_t fm_binding_fingerprint(const fm_store *store, const fm_binding *b) {
     size_t from = (size_t)((const char *)b->slice.data - (const char *)b->entry->tensor.data);
-    return sample(&b->slice, fm_hash(b->entry->name, strlen(b->entry->name), from));
+    return sample(store, &b->slice, fm_hash(b->entry->name, strlen(b->entry->name), from));
 }
 
 /* Names, types and shapes of all tensors, in whatever order and files they lie. */
@@ -60,9 +66,9 @@ static uint64_t of_config(const fm_model *m) {
 }
 
 uint64_t fm_model_fingerprint(const fm_model *m) {
-    uint64_t weights = m->sampled + sample(&m->embed.source, 1);
+    uint64_t weights = m->sampled + sample(m->store, &m->embed.source, 1);
     for (size_t i = 0; i < m->n_bindings && !m->sampled_all; i++)
-        weights += fm_binding_fingerprint(&m->bindings[i]);
+        weights += fm_binding_fingerprint(m->store, &m->bindings[i]);
     const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights};
     return fm_hash(parts, sizeof parts, 0);
 }

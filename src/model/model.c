@@ -147,6 +147,7 @@ fm_status fm_model_bind(const fm_store *store, const fm_model_options *options, 
 void fm_model_free(fm_model *m) {
     if (!m) return;
     for (size_t i = 0; i < m->n_bindings; i++) fm_weight_clear(m->bindings[i].weight);
+    fm_free(m->packed);
     fm_free(m->bindings);
     fm_arena_clear(&m->arena);
     fm_free(m);

@@ -84,12 +84,15 @@ struct fm_model {
     fm_mtp_weights *mtp;              /* NULL: none */
 
     fm_arena arena;                   /* names, vectors, arrays of weights */
+    void *packed;                     /* all packed and derived matrices, once loaded */
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
     uint64_t parameters;              /* elements of all bound weights (a tied head counts once, the
                                          MTP module not at all, as in the papers' counts) */
     uint64_t sampled;                 /* sum over samples of weights, see fm_model_fingerprint */
     bool sampled_all;                 /* the matrices too: loading them went past their bytes anyway */
+    double load_seconds;              /* what loading took */
+    uint64_t load_bytes;              /* of the file, read and packed */
 };
 
 /* `store` must stay open as long as the model. */
@@ -106,8 +109,10 @@ uint64_t fm_model_fingerprint(const fm_model *model);
 /* Bytes that loading will take: packed copies and derived ones. */
 uint64_t fm_model_memory(const fm_model *model);
 
-/* Packs every matrix, in the order of the file, dropping the file's pages as it goes. `progress` may
- * be NULL; returning false cancels (FM_ERR_CANCELLED). */
+/* Packs every matrix, in the order of the file, on all threads of the pool; the bits do not depend on
+ * how many. `progress` may be NULL; returning false cancels (FM_ERR_CANCELLED). A file that has become
+ * shorter and a disk that fails are FM_ERR_IO. Where file and copies do not fit into memory together,
+ * the system is told to let go of the file behind the reader. After a failure the model can only be freed. */
 fm_status fm_model_load(fm_model *model, fm_pool *pool,
                         bool (*progress)(void *context, double fraction), void *context,
                         fm_error *err);

@@ -66,6 +66,19 @@ static int64_t grain_of(const fm_panels *p) {
     return grain ? (int64_t)grain : 1;
 }
 
+void fm_weight_pack_piece(const fm_weight *w, const fm_tensor *rows, int64_t begin, int64_t end,
+                          void *memory) {
+    fm_panels panels = panels_of(&w->source, fm_layout_for(&w->source));
+    fm_pack_panels(panels.layout, rows, 0, end - begin,
+                   (char *)memory + (size_t)begin * panels.panel_bytes);
+}
+
+void fm_weight_use_packed(fm_weight *w, const void *memory) {
+    w->panels = panels_of(&w->source, fm_layout_for(&w->source));
+    w->panels.data = memory;
+    w->version++;
+}
+
 fm_status fm_weight_pack(fm_weight *w, void *memory, fm_pool *pool, fm_error *err) {
     fm_panels panels = panels_of(&w->source, fm_layout_for(&w->source));
     if (panels.layout == FM_LAYOUT_ROWS) return FM_OK;
@@ -77,17 +90,15 @@ fm_status fm_weight_pack(fm_weight *w, void *memory, fm_pool *pool, fm_error *er
     }
     pack_job job = {&w->source, &panels, memory};
     fm_pool_for(pool, fm_panel_count(&panels), grain_of(&panels), pack_range, &job);
-    panels.data = memory;
-    w->panels = panels;
-    w->version++;
+    fm_weight_use_packed(w, memory);
     return FM_OK;
 }
 
 /* ---- derived weights --------------------------------------------------------------------------- */
 
-/* An empty weight [n_out, n_in] in memory of its own, to be filled panel by panel. */
+/* An empty weight [n_out, n_in], to be filled panel by panel; in memory of its own if there is none. */
 static fm_status begin_weight(fm_weight *w, const char *name, fm_layout layout, int64_t n_out,
-                              int64_t n_in, fm_error *err) {
+                              int64_t n_in, void *memory, fm_error *err) {
     assert(layout == FM_LAYOUT_F32 || layout == FM_LAYOUT_BF16);
     fm_dtype dtype = layout == FM_LAYOUT_BF16 ? FM_DTYPE_BF16 : FM_DTYPE_F32;
     fm_tensor t;
@@ -96,8 +107,9 @@ static fm_status begin_weight(fm_weight *w, const char *name, fm_layout layout, 
     fm_weight_init(w, name, &t);
     w->panels = panels_of(&t, layout);
     size_t bytes = bytes_of(&w->panels);
-    w->panels.data = w->owned = fm_alloc(bytes, FM_MEM_WEIGHTS);
-    if (w->owned) return FM_OK;
+    if (!memory) memory = w->owned = fm_alloc(bytes, FM_MEM_WEIGHTS);
+    w->panels.data = memory;
+    if (memory) return FM_OK;
     fm_weight_clear(w);
     return fm_fail_memory(err, bytes, name);
 }
@@ -114,12 +126,13 @@ static void put_rows(fm_weight *w, int64_t first, int64_t count, const float *va
         t.data = narrow;
     }
     fm_pack_panels(w->panels.layout, &t, 0, (count + FM_PANEL - 1) / FM_PANEL,
-                   (char *)w->owned + (size_t)(first / FM_PANEL) * w->panels.panel_bytes);
+                   (char *)(uintptr_t)w->panels.data +
+                       (size_t)(first / FM_PANEL) * w->panels.panel_bytes);
 }
 
 fm_status fm_weight_from_floats(fm_weight *w, const char *name, const float *values, int64_t n_out,
                                 int64_t n_in, fm_layout layout, fm_error *err) {
-    FM_TRY(begin_weight(w, name, layout, n_out, n_in, err));
+    FM_TRY(begin_weight(w, name, layout, n_out, n_in, NULL, err));
     uint16_t *narrow = NULL;
     if (layout == FM_LAYOUT_BF16) {
         size_t bytes = (size_t)n_in * FM_PANEL * sizeof *narrow;
@@ -149,12 +162,23 @@ static void transpose_stripe(const fm_tensor *t, int64_t c0, int64_t count, floa
     }
 }
 
-fm_status fm_weight_transpose(fm_weight *w, const char *name, const fm_tensor *source,
+static fm_layout transposed_layout(const fm_tensor *source) {
+    return source->dtype == FM_DTYPE_BF16 ? FM_LAYOUT_BF16 : FM_LAYOUT_F32;
+}
+
+size_t fm_weight_transposed_bytes(const fm_tensor *source) {
+    fm_layout layout = transposed_layout(source);
+    fm_panels p = {.layout = layout, .n_out = fm_tensor_columns(source), .n_in = fm_tensor_rows(source),
+                   .panel_bytes = fm_layout_panel_bytes(layout, fm_tensor_rows(source))};
+    return bytes_of(&p);
+}
+
+fm_status fm_weight_transpose(fm_weight *w, const char *name, const fm_tensor *source, void *memory,
                               fm_error *err) {
     fm_tensor t = as_matrix(source);
     int64_t rows = t.shape[0], columns = t.shape[1];
     bool narrow = t.dtype == FM_DTYPE_BF16;
-    FM_TRY(begin_weight(w, name, narrow ? FM_LAYOUT_BF16 : FM_LAYOUT_F32, columns, rows, err));
+    FM_TRY(begin_weight(w, name, transposed_layout(&t), columns, rows, memory, err));
     size_t elements = (size_t)rows * (size_t)(columns < STRIPE ? columns : STRIPE);
     float *stripe = fm_alloc(elements * sizeof *stripe, FM_MEM_OTHER);
     uint16_t *halves = narrow ? fm_alloc(elements * sizeof *halves, FM_MEM_OTHER) : NULL;

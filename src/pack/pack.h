@@ -30,6 +30,12 @@ size_t fm_weight_packed_bytes(const fm_weight *w);
 /* Packs into `memory` of that size (64-byte aligned, owned by the caller), or into memory of its
  * own when `memory` is NULL. Parallel over panels; `pool` may be NULL. */
 fm_status fm_weight_pack(fm_weight *w, void *memory, fm_pool *pool, fm_error *err);
+/* The same in pieces, in whatever order and from several threads: panels [begin, end) into their place
+ * in `memory`, from `rows`, which holds rows 16 begin up to 16 end of the source, or up to its last.
+ * When all pieces are there, fm_weight_use_packed makes them the weight's panels. */
+void fm_weight_pack_piece(const fm_weight *w, const fm_tensor *rows, int64_t begin, int64_t end,
+                          void *memory);
+void fm_weight_use_packed(fm_weight *w, const void *memory);
 
 /* A weight made of float32 values [n_out, n_in] (a derived or trained one), packed in `layout`
  * F32 or BF16. The values are copied. */
@@ -37,8 +43,10 @@ fm_status fm_weight_from_floats(fm_weight *w, const char *name, const float *val
                                 int64_t n_in, fm_layout layout, fm_error *err);
 
 /* The transpose of `source` ([n_out, n_in] -> [n_in, n_out]): BF16 if the source is BF16, F32
- * otherwise, so that no value changes. For the absorbed form of MLA. */
-fm_status fm_weight_transpose(fm_weight *w, const char *name, const fm_tensor *source,
+ * otherwise, so that no value changes. For the absorbed form of MLA. Into `memory` of that size
+ * (64-byte aligned, owned by the caller), or into memory of its own when `memory` is NULL. */
+size_t fm_weight_transposed_bytes(const fm_tensor *source);
+fm_status fm_weight_transpose(fm_weight *w, const char *name, const fm_tensor *source, void *memory,
                               fm_error *err);
 
 void fm_weight_clear(fm_weight *w); /* frees what it owns */

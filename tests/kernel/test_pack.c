@@ -147,7 +147,7 @@ static void transposes_change_no_value(void **state) {
         float *row = malloc((size_t)n_in * sizeof *row);
         fm_weight w;
         assert_non_null(row);
-        assert_ok(fm_weight_transpose(&w, "w", &r.t, &err));
+        assert_ok(fm_weight_transpose(&w, "w", &r.t, NULL, &err));
         assert_true(w.n_out == n_in && w.n_in == n_out);
         assert_int_equal(w.panels.layout,
                          dtype == FM_DTYPE_BF16 ? FM_LAYOUT_BF16 : FM_LAYOUT_F32);
@@ -191,7 +191,7 @@ static fm_status make_packed(fm_weight *w, const fm_tensor *t, fm_error *err) {
 }
 
 static fm_status make_transposed(fm_weight *w, const fm_tensor *t, fm_error *err) {
-    return fm_weight_transpose(w, "blk.0", t, err);
+    return fm_weight_transpose(w, "blk.0", t, NULL, err);
 }
 
 static fm_status make_from_floats(fm_weight *w, const fm_tensor *t, fm_error *err) {
