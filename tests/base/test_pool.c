@@ -101,6 +101,71 @@ static void loops_wake_threads_that_have_gone_to_sleep(void **state) {
     fm_pool_free(pool);
 }
 
+/* Whoever has the first chunk keeps it until all others are done: also those of its own stretch. */
+typedef struct hold {
+    int64_t n;
+    _Atomic int64_t others;
+    _Atomic bool late;
+} hold;
+
+static void hold_the_first(void *context, int64_t begin, int64_t end, int worker) {
+    (void)end;
+    (void)worker;
+    hold *h = context;
+    if (begin > 0) {
+        atomic_fetch_add(&h->others, 1);
+        return;
+    }
+    for (int i = 0; i < 60000 && h->others < h->n - 1; i++) usleep(1000);
+    if (h->others < h->n - 1) h->late = true;
+}
+
+static void who_is_held_up_loses_its_chunks_to_the_others(void **state) {
+    (void)state;
+    for (int threads = 2; threads <= 5; threads++) {
+        fm_error err;
+        fm_pool *pool;
+        assert_ok(fm_pool_new(threads, &pool, &err));
+        for (int64_t n = 2; n < 60; n += 9) {
+            hold h = {.n = n};
+            fm_pool_for(pool, n, 1, hold_the_first, &h);
+            assert_false(h.late);
+            assert_int_equal(h.others, n - 1);
+        }
+        fm_pool_free(pool);
+    }
+}
+
+static void stretches_cover_all_chunks_in_order(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 7; threads++)
+        for (int64_t n = 0; n < 40; n++) {
+            assert_int_equal(fm_pool_stretch(n, 0, threads), 0);
+            assert_int_equal(fm_pool_stretch(n, threads, threads), n);
+            for (int w = 0; w < threads; w++) {
+                int64_t size = fm_pool_stretch(n, w + 1, threads) - fm_pool_stretch(n, w, threads);
+                assert_in_range(size, n / threads, n / threads + 1);
+            }
+        }
+}
+
+static void what_is_fetched_may_lie_anywhere(void **state) {
+    (void)state;
+    static char here[100];
+    const uintptr_t addresses[] = {0, 1, (uintptr_t)here, 4096, UINTPTR_MAX, UINTPTR_MAX / 2};
+    fm_error err;
+    fm_pool *pool;
+    fm_pool_fetch(NULL, 0, here);
+    assert_ok(fm_pool_new(3, &pool, &err));
+    for (int i = 0; i < 300; i++) {
+        for (int w = 0; w < 3; w++)
+            fm_pool_fetch(pool, w, (const void *)addresses[(i + w) % (int)FM_COUNT(addresses)]);
+        if (i % 10 == 0) usleep(50);
+        check(pool, 100, 3);
+    }
+    fm_pool_free(pool);
+}
+
 static void pools_come_and_go_at_once(void **state) {
     (void)state;
     for (int i = 0; i < 200; i++) {
@@ -214,6 +279,9 @@ int main(void) {
         cmocka_unit_test(every_index_is_visited_exactly_once),
         cmocka_unit_test(thousands_of_tiny_loops_follow_each_other),
         cmocka_unit_test(loops_wake_threads_that_have_gone_to_sleep),
+        cmocka_unit_test(who_is_held_up_loses_its_chunks_to_the_others),
+        cmocka_unit_test(stretches_cover_all_chunks_in_order),
+        cmocka_unit_test(what_is_fetched_may_lie_anywhere),
         cmocka_unit_test(pools_come_and_go_at_once),
         cmocka_unit_test(odd_numbers_of_threads_are_refused_or_chosen),
         cmocka_unit_test(no_memory_is_an_error_and_leaves_nothing),
