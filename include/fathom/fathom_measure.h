@@ -20,6 +20,7 @@ typedef struct fathom_bench_options {
     int repeat;        /* repetitions that count; 0: 5 */
     uint64_t seed;     /* of the token ids */
     bool no_bandwidth; /* do not measure how fast memory can be read */
+    bool profile;      /* time every op, which slows a test a little */
     /* Called between steps with the test under way and how far everything is. Returning false stops
      * with FATHOM_ERR_CANCELLED. May be NULL. */
     bool (*progress)(void *context, const char *test, double fraction);

@@ -46,8 +46,8 @@ static fm_status take_options(job *j, const fathom_bench_options *o, fm_error *e
         .prompt = o->prompt, .n_prompt = o->n_prompt, .generate = o->generate,
         .n_generate = o->n_generate, .depth = o->depth, .n_depth = o->n_depth,
         .sequences = o->sequences ? o->sequences : 1, .repeat = o->repeat ? o->repeat : REPEAT,
-        .seed = o->seed, .vocabulary = fm_api_drawable(j->model), .progress = o->progress,
-        .context = o->progress_context};
+        .seed = o->seed, .vocabulary = fm_api_drawable(j->model), .profile = o->profile,
+        .progress = o->progress, .context = o->progress_context};
     int64_t need = fm_bench_positions(&j->options);
     int64_t most = j->model->inner->config.max_position_embeddings;
     if (need > most)
@@ -67,6 +67,25 @@ static fm_status measure(job *j, bool bandwidth, fm_error *err) {
 }
 
 /* ---- the document ------------------------------------------------------------------------------- */
+
+/* Seconds, calls and bytes per computed token. */
+static void put_profile(fm_json_writer *w, const job *j, const fm_bench_result *t) {
+    double tokens = (double)t->tokens * (double)t->sequences * j->options.repeat;
+    fm_json_open(w, "profile", '[');
+    for (size_t i = 0; i < t->profile_lines; i++) {
+        const fm_profile_line *l = &t->profile[i];
+        fm_json_open(w, NULL, '{');
+        fm_json_put_text(w, "op", l->op);
+        fm_json_put_integer(w, "columns_in", l->columns_in);
+        fm_json_put_integer(w, "columns_out", l->columns_out);
+        fm_json_put_integer(w, "calls", l->calls);
+        fm_json_put_real(w, "seconds", l->seconds);
+        fm_json_put_real(w, "seconds_per_token", l->seconds / tokens);
+        fm_json_put_real(w, "weight_bytes", l->bytes);
+        fm_json_close(w, '}');
+    }
+    fm_json_close(w, ']');
+}
 
 static void put_test(fm_json_writer *w, const job *j, const fm_bench_result *t) {
     char hash[24];
@@ -95,6 +114,7 @@ static void put_test(fm_json_writer *w, const job *j, const fm_bench_result *t) 
         fm_json_put_real(w, "flops_per_second", t->flops / t->seconds);
     }
     fm_json_put_text(w, "logits_hash", hash);
+    if (j->options.profile) put_profile(w, j, t);
     fm_json_close(w, '}');
 }
 

@@ -13,7 +13,7 @@
 typedef struct arguments {
     const char *model, *prompt, *generate, *depth;
     int64_t repeat, sequences, seed;
-    bool no_bandwidth, csv, json;
+    bool no_bandwidth, profile, csv, json;
     fm_load_arguments load;
 } arguments;
 
@@ -32,6 +32,8 @@ static const fm_option options[] = {
      "0"},
     {FM_OPTION_FLAG, "no-bandwidth", .help = "do not measure how fast memory can be read",
      .offset = offsetof(arguments, no_bandwidth)},
+    {FM_OPTION_FLAG, "profile", .help = "time every op: a table for each test",
+     .offset = offsetof(arguments, profile)},
     {FM_OPTION_FLAG, "csv", .help = "print the table with commas, numbers in full",
      .offset = offsetof(arguments, csv)},
     {FM_OPTION_FLAG, "json", .help = "print everything as one JSON object",
@@ -115,6 +117,33 @@ static void title(fm_report *r, const fm_json *root) {
     fm_buffer_clear(&remark);
 }
 
+static double of(const fm_json *line, const char *field) { return fm_json_number(fm_json_get(line, field), 0); }
+
+/* One test's ops, longest first. */
+static void profile(fm_report *r, const fm_json *test) {
+    const fm_json *lines = fm_json_get(test, "profile");
+    double all = 0;
+    for (size_t i = 0; i < fm_json_length(lines); i++)
+        all += of(fm_json_at(lines, i), "seconds");
+    if (all <= 0) return;
+    fm_buffer_format(&r->out, "\n%s%-14s  %-14s  %15s  %9s  %10s  %5s  %6s%s\n", r->ink.dim,
+                     fm_json_string(fm_json_get(test, "test"), ""), "op", "columns", "calls",
+                     "us/token", "%", "GB/s", r->ink.reset);
+    for (size_t i = 0; i < fm_json_length(lines); i++) {
+        const fm_json *l = fm_json_at(lines, i);
+        double seconds = of(l, "seconds");
+        char widths[48], rate[16] = "-";
+        snprintf(widths, sizeof widths, "%.0f>%.0f", of(l, "columns_in"),
+                 of(l, "columns_out"));
+        double bytes = of(l, "weight_bytes");
+        if (bytes > 0 && seconds > 0) snprintf(rate, sizeof rate, "%.1f", bytes / seconds / 1e9);
+        fm_buffer_format(&r->out, "%-14s  %-14s  %15s  %9.0f  %10.1f  %5.1f  %6s\n", "",
+                         fm_json_string(fm_json_get(l, "op"), "?"), widths,
+                         of(l, "calls"),
+                         1e6 * of(l, "seconds_per_token"), 100 * seconds / all, rate);
+    }
+}
+
 static void notes(fm_report *r, const fm_json *root) {
     const fm_json *bandwidth = fm_json_get(root, "bandwidth");
     const char *experts = fm_json_string(fm_json_get(root, "experts_counted"), "");
@@ -153,6 +182,7 @@ static fm_status print_table(const fm_json *root, fm_error *err) {
             cell_text(&columns[i], field(root, fm_json_at(tests, t), columns[i].csv), text, sizeof text);
             put_cell(&r.out, &columns[i], text, i + 1 == FM_COUNT(columns));
         }
+    for (size_t t = 0; t < fm_json_length(tests); t++) profile(&r, fm_json_at(tests, t));
     fm_buffer_text(&r.out, "\n");
     notes(&r, root);
     return fm_report_end(&r, err);
@@ -209,6 +239,7 @@ static fm_status measure(const arguments *a, fathom_model *model, fathom_bench_o
     o->repeat = (int)a->repeat;
     o->seed = (uint64_t)a->seed;
     o->no_bandwidth = a->no_bandwidth;
+    o->profile = a->profile;
     fm_progress_begin(&progress, "Measuring", 1, NULL);
     fm_interrupt_catch();
     fathom_status status = fathom_bench(model, o, json, &said);

@@ -88,6 +88,7 @@ void fm_engine_set_cache_limit(fm_engine *e, uint64_t bytes) {
 
 size_t fm_engine_plan_bytes(const fm_engine *e) { return e->plan_bytes; }
 const fm_kv_shape *fm_engine_kv(const fm_engine *e) { return &e->kv; }
+fm_plan *fm_engine_plan(fm_engine *e) { return e->plan; }
 const fm_engine_options *fm_engine_options_of(const fm_engine *e) { return &e->options; }
 bool fm_engine_has_mtp(const fm_engine *e) { return e->mtp.plan; }
 

@@ -51,6 +51,8 @@ void fm_engine_set_context(fm_engine *engine, int64_t context);
 void fm_engine_set_cache_limit(fm_engine *engine, uint64_t bytes);
 size_t fm_engine_plan_bytes(const fm_engine *engine);
 const fm_kv_shape *fm_engine_kv(const fm_engine *engine);
+/* The plan, for whoever times it between steps (fm_plan_profile). */
+fm_plan *fm_engine_plan(fm_engine *engine);
 const fm_engine_options *fm_engine_options_of(const fm_engine *engine);
 /* Bytes of cache for a sequence of this many positions, with what its pages cost beside their rows. */
 uint64_t fm_engine_cache_bytes(const fm_engine *engine, int64_t positions);

@@ -104,6 +104,7 @@ static fm_status run_test(bench *b, fm_bench_result *t, fm_error *err) {
     for (int i = -1; i < b->options->repeat; i++) {
         double seconds;
         uint64_t hash;
+        if (b->options->profile && i == 0) FM_TRY(fm_plan_profile(fm_engine_plan(b->engine), err));
         FM_TRY(repetition(b, t, &seconds, &hash, err));
         if (i < 0) t->hash = hash;
         if (hash != t->hash)
@@ -114,6 +115,7 @@ static fm_status run_test(bench *b, fm_bench_result *t, fm_error *err) {
                            hash, t->hash);
         if (i >= 0) b->rates[i] = tokens / (seconds > 1e-9 ? seconds : 1e-9);
     }
+    t->profile_lines = fm_plan_profile_lines(fm_engine_plan(b->engine), t->profile, FM_BENCH_LINES);
     size_t n = (size_t)b->options->repeat;
     fm_sort_numbers(b->rates, n);
     t->median = fm_quantile(b->rates, n, 0.5);

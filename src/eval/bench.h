@@ -15,11 +15,14 @@ typedef struct fm_bench_options {
     int repeat;
     uint64_t seed;
     int64_t vocabulary; /* ids are drawn below it */
+    bool profile;       /* time every op: a little slower */
     /* Called between steps with the test and how far everything is. Returning false stops with
      * FM_ERR_CANCELLED. May be NULL. */
     bool (*progress)(void *context, const char *test, double fraction);
     void *context;
 } fm_bench_options;
+
+enum { FM_BENCH_LINES = 64 };
 
 typedef struct fm_bench_result {
     char name[64];        /* "pp512@d0", "tg32@d4096", "tg32x8@d0" for eight sequences */
@@ -31,6 +34,8 @@ typedef struct fm_bench_result {
     double weight_bytes, cache_bytes; /* decode: read by a step on average (traffic.h) */
     double flops;              /* prefill: of a repetition */
     uint64_t hash;             /* of the last logits of every sequence */
+    fm_profile_line profile[FM_BENCH_LINES]; /* of all repetitions that count, longest first */
+    size_t profile_lines;
 } fm_bench_result;
 
 /* Positions that the deepest and longest test needs. */

@@ -34,6 +34,7 @@ void fm_plan_free(fm_plan *plan) {
     fm_free(plan->values);
     fm_free(plan->nodes);
     fm_free(plan->memory);
+    fm_free(plan->times);
     fm_free(plan);
 }
 

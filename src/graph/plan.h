@@ -66,6 +66,11 @@ typedef struct fm_op {
     fm_status (*backward_weight)(const fm_run *run, const fm_node *node);
     /* Bytes of scratch that each worker needs to run this node; NULL: none. */
     size_t (*scratch)(const fm_plan *plan, const fm_node *node);
+    /* Bytes of weights that this run of the node has read, for profiles; NULL: few or none. */
+    double (*reads)(const fm_run *run, const fm_node *node);
+    /* Where a worker begins to read the node's weights, for who waits for it (fm_plan_fetch_next); NULL:
+     * not known before the node runs. */
+    const void *(*begins)(const fm_node *node, int worker, int threads);
 } fm_op;
 
 enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 5 };
@@ -107,6 +112,25 @@ fm_status fm_plan_place(fm_plan *plan, size_t *bytes, fm_error *err);
 /* Takes the arena: the only allocation. */
 fm_status fm_plan_allocate(fm_plan *plan, fm_error *err);
 fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err);
+
+/* For an op about to begin its last loop: tells the waiting where the next node with weights will begin,
+ * the first node's following the last's. */
+void fm_plan_fetch_next(const fm_run *run, const fm_node *node);
+
+/* ---- where the time goes --------------------------------------------------------------------- */
+
+/* Nodes of one op with inputs and outputs of one width, all together. */
+typedef struct fm_profile_line {
+    const char *op;
+    int64_t columns_in, columns_out; /* of the first input and of the result; 0: none */
+    int64_t calls;
+    double seconds, bytes;           /* bytes of weights */
+} fm_profile_line;
+
+/* From now on every node is timed; what was counted before is forgotten. */
+fm_status fm_plan_profile(fm_plan *plan, fm_error *err);
+/* What was counted, longest first; at most `capacity` lines, and how many there are. */
+size_t fm_plan_profile_lines(const fm_plan *plan, fm_profile_line *out, size_t capacity);
 
 /* Data of a value during its life (kept values: until the next run). */
 void *fm_plan_data(const fm_plan *plan, fm_value v);

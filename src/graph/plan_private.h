@@ -13,6 +13,11 @@ typedef struct value {
     size_t offset;       /* in the arena, once placed */
 } value;
 
+typedef struct node_time {
+    int64_t calls;
+    double seconds, bytes;
+} node_time;
+
 struct fm_plan {
     fm_plan_options options;
     value *values;
@@ -25,6 +30,9 @@ struct fm_plan {
     size_t arena_bytes;     /* values */
     size_t scratch_bytes;   /* per worker */
     char *memory;           /* arena, then scratch of each worker */
+    node_time *times;       /* of every node; NULL: nobody asked */
 };
 
 int64_t fm_plan_capacity(const fm_plan *plan, fm_row_space space);
+/* Runs node i and adds to its times. */
+fm_status fm_plan_run_timed(const fm_run *run, int i);

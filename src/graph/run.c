@@ -18,8 +18,19 @@ fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err) {
     fm_run run = {.plan = plan, .step = step, .kernels = plan->options.kernels,
                   .pool = plan->options.pool, .err = err};
     for (int i = 0; i < plan->n_nodes; i++)
-        FM_TRY(plan->nodes[i].op->forward(&run, &plan->nodes[i]));
+        FM_TRY(plan->times ? fm_plan_run_timed(&run, i)
+                           : plan->nodes[i].op->forward(&run, &plan->nodes[i]));
     return FM_OK;
+}
+
+void fm_plan_fetch_next(const fm_run *run, const fm_node *node) {
+    const fm_plan *plan = run->plan;
+    int threads = fm_pool_threads(run->pool), here = (int)(node - plan->nodes), next = here;
+    do next = next + 1 < plan->n_nodes ? next + 1 : 0;
+    while (next != here && !plan->nodes[next].op->reads);
+    const fm_op *op = plan->nodes[next].op;
+    for (int w = 0; w < threads; w++)
+        fm_pool_fetch(run->pool, w, op->begins ? op->begins(&plan->nodes[next], w, threads) : NULL);
 }
 
 void *fm_plan_data(const fm_plan *plan, fm_value v) {

@@ -35,7 +35,7 @@ typedef struct job {
     fm_codes *codes;               /* [slots]: of the rows that the phase multiplies */
     float *y;                      /* [slots, D] */
     int times;                     /* rows of codes to a row */
-    int64_t groups;                /* tiles of the matrix of this phase */
+    int64_t groups, down_groups;   /* tiles of gate and of up; of down */
     bool floats_in, codes_in, codes_between; /* what some expert reads: of x; of silu(gate) * up */
 } job;
 
@@ -58,18 +58,44 @@ static fm_product_rows rows_of(const job *j, const active *e, const float *x, in
     return fm_rows_from(&all, e->first, e->rows);
 }
 
+/* A unit of work of a phase: a tile of one of the matrices of one expert. */
+typedef struct unit {
+    const active *e;
+    const fm_weight *w;
+    int64_t group;
+    bool is_up;
+} unit;
+
+static unit gate_or_up(const job *j, int64_t i) {
+    const active *e = &j->experts[i / (2 * j->groups)];
+    int64_t group = i % (2 * j->groups);
+    bool is_up = group >= j->groups;
+    return (unit){e, is_up ? e->weights.up : e->weights.gate, is_up ? group - j->groups : group, is_up};
+}
+
+static unit one_of_down(const job *j, int64_t i) {
+    const active *e = &j->experts[i / j->down_groups];
+    return (unit){e, e->weights.down, i % j->down_groups, false};
+}
+
+/* Tells waiting threads where they will begin in the phase of n units. */
+static void fetch(const job *j, unit (*unit_at)(const job *, int64_t), int64_t n) {
+    int threads = fm_pool_threads(j->run->pool);
+    for (int w = 0; w < threads; w++) {
+        unit u = unit_at(j, fm_pool_stretch(n, w, threads));
+        fm_pool_fetch(j->run->pool, w, fm_panel_group_at(&u.w->panels, u.group));
+    }
+}
+
 static void gate_and_up(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
     int64_t d = j->p->provider->hidden_size, f = j->p->provider->intermediate_size;
     float *scratch = fm_plan_scratch(j->run->plan, worker);
     for (int64_t i = begin; i < end; i++) {
-        const active *e = &j->experts[i / (2 * j->groups)];
-        int64_t unit = i % (2 * j->groups), group = unit % j->groups;
-        bool is_up = unit >= j->groups;
-        const fm_weight *w = is_up ? e->weights.up : e->weights.gate;
-        fm_product_rows x = rows_of(j, e, j->gathered, d);
-        fm_product_group(j->run->kernels, &w->panels, group, &x,
-                         (is_up ? j->up : j->gate) + e->first * f, f, scratch);
+        unit u = gate_or_up(j, i);
+        fm_product_rows x = rows_of(j, u.e, j->gathered, d);
+        fm_product_group(j->run->kernels, &u.w->panels, u.group, &x,
+                         (u.is_up ? j->up : j->gate) + u.e->first * f, f, scratch);
     }
 }
 
@@ -91,10 +117,9 @@ static void down(void *context, int64_t begin, int64_t end, int worker) {
     int64_t d = j->p->provider->hidden_size, f = j->p->provider->intermediate_size;
     float *scratch = fm_plan_scratch(j->run->plan, worker);
     for (int64_t i = begin; i < end; i++) {
-        const active *e = &j->experts[i / j->groups];
-        fm_product_rows x = rows_of(j, e, j->gate, f);
-        fm_product_group(j->run->kernels, &e->weights.down->panels, i % j->groups, &x,
-                         j->y + e->first * d, d, scratch);
+        unit u = one_of_down(j, i);
+        fm_product_rows x = rows_of(j, u.e, j->gate, f);
+        fm_product_group(j->run->kernels, &u.w->panels, u.group, &x, j->y + u.e->first * d, d, scratch);
     }
 }
 
@@ -145,12 +170,16 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
         j.codes = fm_plan_data(run->plan, node->outputs[4]);
     }
     find_formats(&j, n_active);
-    fm_pool_for(run->pool, slots, 16, gather, &j);
     j.groups = fm_panel_groups(&experts[0].weights.gate->panels);
-    fm_pool_for(run->pool, n_active * 2 * j.groups, 1, gate_and_up, &j);
+    j.down_groups = fm_panel_groups(&experts[0].weights.down->panels);
+    int64_t first_units = n_active * 2 * j.groups, down_units = n_active * j.down_groups;
+    fetch(&j, gate_or_up, first_units);
+    fm_pool_for(run->pool, slots, 16, gather, &j);
+    fetch(&j, one_of_down, down_units);
+    fm_pool_for(run->pool, first_units, 1, gate_and_up, &j);
     fm_pool_for(run->pool, slots, 4, activate, &j);
-    j.groups = fm_panel_groups(&experts[0].weights.down->panels);
-    fm_pool_for(run->pool, n_active * j.groups, 1, down, &j);
+    fm_plan_fetch_next(run, node);
+    fm_pool_for(run->pool, down_units, 1, down, &j);
     return FM_OK;
 }
 
@@ -159,7 +188,20 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_matmul_scratch_bytes();
 }
 
-const fm_op fm_op_experts = {.name = "experts", .forward = forward, .scratch = scratch};
+static double reads(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    const active *experts = fm_plan_data(run->plan, node->outputs[3]);
+    int64_t slots = run->step->n_rows * p->gate.per_token;
+    double bytes = 0;
+    for (int64_t rows = 0; rows < slots; rows += experts->rows, experts++)
+        bytes += fm_product_bytes(&experts[0].weights.gate->panels) +
+                 fm_product_bytes(&experts[0].weights.up->panels) +
+                 fm_product_bytes(&experts[0].weights.down->panels);
+    return bytes;
+}
+
+const fm_op fm_op_experts = {
+    .name = "experts", .forward = forward, .scratch = scratch, .reads = reads};
 
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate) {

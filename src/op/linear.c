@@ -39,6 +39,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL, p->w->n_in,
               fm_rows(run, node->inputs[0]), fm_codes_times(run->plan)},
              fm_output(run, node, 0)};
+    fm_plan_fetch_next(run, node);
     if (j.x.n > 0) fm_pool_for(run->pool, fm_panel_groups(&p->w->panels), 1, groups, &j);
     return FM_OK;
 }
@@ -48,7 +49,18 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_matmul_scratch_bytes();
 }
 
-const fm_op fm_op_linear = {.name = "linear", .forward = forward, .scratch = scratch};
+static double reads(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    return fm_rows(run, node->inputs[0]) ? fm_product_bytes(&p->w->panels) : 0;
+}
+
+static const void *begins(const fm_node *node, int worker, int threads) {
+    const fm_panels *w = &((const params *)fm_params(node))->w->panels;
+    return fm_panel_group_at(w, fm_pool_stretch(fm_panel_groups(w), worker, threads));
+}
+
+const fm_op fm_op_linear = {
+    .name = "linear", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
 fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *bias) {
     fm_value codes = fm_reads_codes(p, w) ? fm_codes_value(p, x) : -1;

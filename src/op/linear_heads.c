@@ -33,6 +33,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     job j = {run, p, fm_input(run, node, 0), fm_output(run, node, 0),
              fm_columns(run, node->inputs[0]), run->step->n_rows};
+    fm_plan_fetch_next(run, node);
     fm_pool_for(run->pool, p->n_heads * fm_panel_groups(&p->w->panels), 1, groups, &j);
     return FM_OK;
 }
@@ -42,7 +43,21 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_matmul_scratch_bytes();
 }
 
-const fm_op fm_op_linear_heads = {.name = "linear_heads", .forward = forward, .scratch = scratch};
+static double reads(const fm_run *run, const fm_node *node) {
+    (void)run;
+    const params *p = fm_params(node);
+    return (double)p->n_heads * fm_product_bytes(&p->w->panels);
+}
+
+static const void *begins(const fm_node *node, int worker, int threads) {
+    const params *p = fm_params(node);
+    int64_t per_head = fm_panel_groups(&p->w->panels);
+    int64_t unit = fm_pool_stretch(p->n_heads * per_head, worker, threads);
+    return fm_panel_group_at(&p->w[unit / per_head].panels, unit % per_head);
+}
+
+const fm_op fm_op_linear_heads = {
+    .name = "linear_heads", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
 fm_value fm_linear_heads(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
                          int64_t x_offset, int64_t x_stride) {

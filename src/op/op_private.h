@@ -68,6 +68,15 @@ static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int
     else
         fm_matmul(k, w, begin, end, r->x, r->columns, r->n, y, ldy, scratch);
 }
+/* Where group `g` lies; NULL where there is no copy in panels. */
+static inline const void *fm_panel_group_at(const fm_panels *w, int64_t g) {
+    return w->data ? (const char *)w->data + (size_t)(g * FM_PANEL_GRAIN) * w->panel_bytes : NULL;
+}
+/* Bytes of a weight as a product reads it. */
+static inline double fm_product_bytes(const fm_panels *w) {
+    return w->data ? (double)w->panel_bytes * (double)fm_panel_count(w)
+                   : (double)fm_tensor_bytes(&w->rows);
+}
 /* What a product with `w` adds to a plan: whether the plan asks for codes and the weight will have
  * some once it is packed; and the codes of x, recorded once. */
 bool fm_reads_codes(const fm_plan *p, const fm_weight *w);

@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import time
@@ -48,6 +49,27 @@ class Bench(unittest.TestCase):
         deep, flat = got['tests'][5], got['tests'][2]
         self.assertEqual(deep['weight_bytes_per_step'], flat['weight_bytes_per_step'])
         self.assertEqual(deep['cache_bytes_per_step'] / 32.5, flat['cache_bytes_per_step'] / 2.5)
+
+    def test_the_profile_counts_every_op_of_every_test(self):
+        plain = json.loads(bench('tiny-v3', '--json'))
+        got = json.loads(bench('tiny-v3', '--json', '--profile'))
+        self.assertEqual(hashes(got), hashes(plain))
+        self.assertNotIn('profile', plain['tests'][0])
+        for t in got['tests']:
+            lines = t['profile']
+            times = [line['seconds'] for line in lines]
+            self.assertEqual(times, sorted(times, reverse=True))
+            kinds = {(line['op'], line['columns_in'], line['columns_out']) for line in lines}
+            self.assertEqual(len(kinds), len(lines))
+            steps = 2 * (t['tokens'] if t['kind'] == 'decode' else 1)
+            calls = {line['op']: line['calls'] for line in lines}
+            self.assertEqual(calls['embed'], steps)
+            read = sum(line['weight_bytes'] for line in lines) / steps
+            if t['kind'] == 'decode':  # norms and the embedding are not counted
+                self.assertTrue(0.9 < read / t['weight_bytes_per_step'] <= 1, read)
+        table = bench('tiny-v3', '--profile')
+        self.assertEqual(table.count('us/token'), 6)
+        self.assertEqual(len(re.findall(r'\n +experts ', table)), 6)
 
     def test_logits_depend_on_model_and_seed_and_on_nothing_else(self):
         usual = hashes(json.loads(bench('tiny-v2-lite', '--json')))

@@ -312,6 +312,92 @@ static void the_plan_can_be_read(void **state) {
     fm_plan_free(plan);
 }
 
+/* ---- times and what comes next ------------------------------------------------------------------------ */
+
+static const fm_node *asked[8]; /* whose beginning somebody wanted to know */
+static int n_asked;
+
+static fm_status weighty_forward(const fm_run *run, const fm_node *node) {
+    fm_plan_fetch_next(run, node);
+    return FM_OK;
+}
+static double weighty_reads(const fm_run *run, const fm_node *node) {
+    (void)node;
+    return 100 * (double)run->step->n_rows;
+}
+static const void *weighty_begins(const fm_node *node, int worker, int threads) {
+    assert_in_range(worker, 0, threads - 1);
+    asked[n_asked++ % 8] = node;
+    return NULL;
+}
+static fm_status idle_forward(const fm_run *run, const fm_node *node) {
+    (void)run, (void)node;
+    return FM_OK;
+}
+static const fm_op weighty_op = {
+    .name = "weighty", .forward = weighty_forward, .reads = weighty_reads, .begins = weighty_begins};
+static const fm_op idle_op = {.name = "idle", .forward = idle_forward};
+
+/* weighty (40 > 8), idle, weighty (8 > 8), weighty (8 > 8) */
+static fm_plan *weighty_plan(const fm_node *nodes[4]) {
+    fm_error err;
+    size_t bytes;
+    fm_plan *plan = plan_new(4, 1, 0, false);
+    fm_value v[5];
+    for (int i = 0; i < 5; i++) v[i] = fm_plan_value(plan, FM_ROWS_TOKENS, i ? 32 : 160, 0);
+    fm_plan_node(plan, &idle_op, (fm_value[]){-1}, (fm_value[]){v[0], -1}, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        nodes[i] = fm_plan_node(plan, i == 1 ? &idle_op : &weighty_op, (fm_value[]){v[i], -1},
+                                (fm_value[]){v[i + 1], -1}, NULL, 0);
+    assert_ok(fm_plan_place(plan, &bytes, &err));
+    assert_ok(fm_plan_allocate(plan, &err));
+    return plan;
+}
+
+static void times_are_counted_by_op_and_width_once_asked_for(void **state) {
+    (void)state;
+    const fm_node *nodes[4];
+    fm_plan *plan = weighty_plan(nodes);
+    fm_error err;
+    fm_profile_line lines[8];
+    fm_step step = {.n_rows = 3};
+    assert_ok(fm_plan_run(plan, &step, &err));
+    assert_int_equal(fm_plan_profile_lines(plan, lines, 8), 0);
+    for (int again = 0; again < 2; again++) { /* asked for again, counting begins again */
+        assert_ok(fm_plan_profile(plan, &err));
+        for (int i = 0; i < 5; i++) assert_ok(fm_plan_run(plan, &step, &err));
+    }
+    assert_int_equal(fm_plan_profile_lines(plan, lines, 8), 4);
+    int found = 0;
+    for (int i = 0; i < 4; i++) {
+        const fm_profile_line *l = &lines[i];
+        assert_true(l->seconds >= 0 && (i == 0 || l->seconds <= lines[i - 1].seconds));
+        bool weighty = strcmp(l->op, "weighty") == 0, twice = weighty && l->columns_in == 8;
+        assert_int_equal(l->calls, twice ? 10 : 5);
+        assert_true(l->bytes == (double)(weighty ? 300 * l->calls : 0));
+        found += weighty ? (twice ? 1 : l->columns_in == 40 && l->columns_out == 8 ? 2 : 100)
+                         : (l->columns_in == 0 && l->columns_out == 40 ? 4 : l->columns_in == 8 ? 8 : 100);
+    }
+    assert_int_equal(found, 15);
+    assert_int_equal(fm_plan_profile_lines(plan, lines, 2), 2);
+    fm_plan_free(plan);
+}
+
+static void the_waiting_learn_which_node_with_weights_comes_next(void **state) {
+    (void)state;
+    const fm_node *nodes[4];
+    fm_plan *plan = weighty_plan(nodes);
+    fm_error err;
+    fm_step step = {.n_rows = 1};
+    n_asked = 0;
+    assert_ok(fm_plan_run(plan, &step, &err));
+    assert_int_equal(n_asked, 3);
+    assert_ptr_equal(asked[0], nodes[2]); /* past the idle one */
+    assert_ptr_equal(asked[1], nodes[3]);
+    assert_ptr_equal(asked[2], nodes[0]); /* of the next run */
+    fm_plan_free(plan);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_that_live_together_never_share_bytes),
@@ -322,6 +408,8 @@ int main(void) {
         cmocka_unit_test(a_learning_plan_refuses_an_op_that_cannot_learn),
         cmocka_unit_test(running_out_of_memory_is_said_wherever_it_happens),
         cmocka_unit_test(the_plan_can_be_read),
+        cmocka_unit_test(times_are_counted_by_op_and_width_once_asked_for),
+        cmocka_unit_test(the_waiting_learn_which_node_with_weights_comes_next),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }
