@@ -1,34 +1,56 @@
 /* linear: y = x W^T + b                                  x [T, n_in], W [n_out, n_in], y [T, n_out]
  * backward_input: dx += dy W;  backward_weight: dW += dy^T x, db += sum over rows of dy.
  *
- * Where the plan says so and the weight has codes, x comes with its own codes (op/codes.c).
+ * Several weights may read one x: they are one node, so that threads meet once for all of them.
+ * Where the plan says so and a weight has codes, x comes with its own codes (op/codes.c).
  * Threads share out groups of panels, i.e. of output columns; the order of every sum is that of
  * panel.h, whoever computes it. */
 #include "op/op.h"
 #include "op/op_private.h"
 
+#include <assert.h>
+
 typedef struct params {
-    const fm_weight *w, *bias;
+    int n;
+    fm_linear_part parts[FM_LINEARS];
 } params;
 
 typedef struct job {
     const fm_run *run;
     const params *p;
     fm_product_rows x;
-    float *y;
+    float *y[FM_LINEARS];
 } job;
+
+static int64_t groups_of(const params *p) {
+    int64_t groups = 0;
+    for (int i = 0; i < p->n; i++) groups += fm_panel_groups(&p->parts[i].w->panels);
+    return groups;
+}
+
+/* The part that group *g of them all belongs to; *g becomes its group in there. */
+static int part_of(const params *p, int64_t *g) {
+    for (int i = 0;; i++) {
+        int64_t groups = fm_panel_groups(&p->parts[i].w->panels);
+        if (*g < groups) return i;
+        *g -= groups;
+    }
+}
 
 static void groups(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
-    const fm_weight *w = j->p->w;
     float *scratch = fm_plan_scratch(j->run->plan, worker);
-    for (int64_t g = begin; g < end; g++) {
-        fm_product_group(j->run->kernels, &w->panels, g, &j->x, j->y, w->n_out, scratch);
-        if (!j->p->bias) continue;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t g = i;
+        int part = part_of(j->p, &g);
+        const fm_weight *w = j->p->parts[part].w, *bias = j->p->parts[part].bias;
+        float *y = j->y[part];
+        fm_product_group(j->run->kernels, &w->panels, g, &j->x, y, w->n_out, scratch);
+        if (!bias) continue;
         int64_t first = g * FM_PANEL_GRAIN * FM_PANEL, n = FM_PANEL_GRAIN * FM_PANEL;
         if (n > w->n_out - first) n = w->n_out - first;
         for (int64_t t = 0; t < j->x.n; t++)
-            j->run->kernels->add(j->p->bias->master + first, n, j->y + t * w->n_out + first);
+            j->run->kernels->add(bias->master + first, n, y + t * w->n_out + first);
     }
 }
 
@@ -36,11 +58,12 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     job j = {run, p,
              {fm_input(run, node, 0),
-              node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL, p->w->n_in,
-              fm_rows(run, node->inputs[0]), fm_codes_times(run->plan)},
-             fm_output(run, node, 0)};
+              node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL,
+              p->parts[0].w->n_in, fm_rows(run, node->inputs[0]), fm_codes_times(run->plan)},
+             {NULL}};
+    for (int i = 0; i < p->n; i++) j.y[i] = fm_output(run, node, i);
     fm_plan_fetch_next(run, node);
-    if (j.x.n > 0) fm_pool_for(run->pool, fm_panel_groups(&p->w->panels), 1, groups, &j);
+    if (j.x.n > 0) fm_pool_for(run->pool, groups_of(p), 1, groups, &j);
     return FM_OK;
 }
 
@@ -51,20 +74,41 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
 
 static double reads(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
-    return fm_rows(run, node->inputs[0]) ? fm_product_bytes(&p->w->panels) : 0;
+    double bytes = 0;
+    for (int i = 0; i < p->n && fm_rows(run, node->inputs[0]) > 0; i++)
+        bytes += fm_product_bytes(&p->parts[i].w->panels);
+    return bytes;
 }
 
 static const void *begins(const fm_node *node, int worker, int threads) {
-    const fm_panels *w = &((const params *)fm_params(node))->w->panels;
-    return fm_panel_group_at(w, fm_pool_stretch(fm_panel_groups(w), worker, threads));
+    const params *p = fm_params(node);
+    int64_t g = fm_pool_stretch(groups_of(p), worker, threads);
+    int part = part_of(p, &g);
+    return fm_panel_group_at(&p->parts[part].w->panels, g);
 }
 
 const fm_op fm_op_linear = {
     .name = "linear", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
+void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_value *y) {
+    assert(n >= 1 && n <= FM_LINEARS);
+    params all = {.n = n};
+    bool reads_codes = false;
+    fm_value values[FM_LINEARS + 1];
+    for (int i = 0; i < n; i++) {
+        all.parts[i] = parts[i];
+        reads_codes |= fm_reads_codes(p, parts[i].w);
+    }
+    fm_value codes = reads_codes ? fm_codes_value(p, x) : -1;
+    for (int i = 0; i < n; i++)
+        values[i] = y[i] = fm_plan_value(p, fm_plan_space(p, x),
+                                         (size_t)parts[i].w->n_out * sizeof(float), 0);
+    values[n] = -1;
+    fm_plan_node(p, &fm_op_linear, FM_VALUES(x, codes), values, &all, sizeof all);
+}
+
 fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *bias) {
-    fm_value codes = fm_reads_codes(p, w) ? fm_codes_value(p, x) : -1;
-    fm_value y = fm_plan_value(p, fm_plan_space(p, x), (size_t)w->n_out * sizeof(float), 0);
-    fm_plan_node(p, &fm_op_linear, FM_VALUES(x, codes), FM_VALUES(y), &(params){w, bias}, sizeof(params));
+    fm_value y;
+    fm_linears(p, x, &(fm_linear_part){w, bias}, 1, &y);
     return y;
 }

@@ -24,6 +24,12 @@ fm_value fm_rmsnorm_part(fm_plan *p, fm_value x, const fm_weight *g, double eps,
 
 /* y = x W^T + b, W [n_out, n_in]; b [n_out] float32 (master) or NULL. */
 fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *bias);
+/* Several of them over one x, y[i] for part i, as one node: at most FM_LINEARS. */
+enum { FM_LINEARS = 3 };
+typedef struct fm_linear_part {
+    const fm_weight *w, *bias;
+} fm_linear_part;
+void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_value *y);
 /* One matrix per head: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]. */
 fm_value fm_linear_heads(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
                          int64_t x_offset, int64_t x_stride);

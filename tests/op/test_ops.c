@@ -44,6 +44,45 @@ static void linear_agrees_for_odd_sizes_with_and_without_a_bias(void **state) {
     }
 }
 
+/* To the bit, whatever the sizes, with groups of one part beside groups of the next. */
+static void several_linears_over_one_input_are_what_each_is_alone(void **state) {
+    (void)state;
+    dice d = {.seed = 47};
+    for (int trial = 0; trial < 30; trial++) {
+        int64_t n_in = 1 + roll_below(&d, 300), rows = 1 + roll_below(&d, 9), n_out[FM_LINEARS];
+        int n = 1 + trial % FM_LINEARS;
+        float *x = roll_floats(&d, rows * n_in), *w[FM_LINEARS], *bias[FM_LINEARS];
+        fm_weight weights[FM_LINEARS], biases[FM_LINEARS];
+        fm_linear_part parts[FM_LINEARS];
+        fm_value together[FM_LINEARS], alone[FM_LINEARS];
+        bench b = bench_new(rows, 0, 1 + trial % 4);
+        fm_value v = input(b.plan, x, FM_ROWS_TOKENS, n_in);
+        for (int i = 0; i < n; i++) {
+            n_out[i] = 1 + roll_below(&d, 300);
+            w[i] = roll_floats(&d, n_out[i] * n_in), bias[i] = roll_floats(&d, n_out[i]);
+            weights[i] = weight_of(w[i], n_out[i], n_in, (trial + i) % 3 > 0);
+            biases[i] = vector_of(bias[i], n_out[i]);
+            parts[i] = (fm_linear_part){&weights[i], i % 2 ? &biases[i] : NULL};
+        }
+        fm_linears(b.plan, v, parts, n, together);
+        for (int i = 0; i < n; i++) {
+            alone[i] = fm_linear(b.plan, v, parts[i].w, parts[i].bias);
+            fm_plan_keep(b.plan, alone[i], "alone");
+            fm_plan_keep(b.plan, together[i], "together");
+        }
+        bench_run(&b, rows);
+        for (int i = 0; i < n; i++) {
+            assert_int_equal(fm_plan_columns(b.plan, together[i]), n_out[i]);
+            assert_memory_equal(fm_plan_floats(b.plan, together[i]), fm_plan_floats(b.plan, alone[i]),
+                                (size_t)(rows * n_out[i]) * sizeof(float));
+            fm_weight_clear(&weights[i]);
+            free(w[i]), free(bias[i]);
+        }
+        bench_free(&b);
+        free(x);
+    }
+}
+
 static void linear_heads_reads_and_writes_its_own_columns(void **state) {
     (void)state;
     enum { HEADS = 5, ROWS = 7, IN = 11, OUT = 21, STRIDE = 16, OFFSET = 3 };
@@ -337,6 +376,7 @@ static void every_op_has_a_name_of_its_own(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_agrees_for_odd_sizes_with_and_without_a_bias),
+        cmocka_unit_test(several_linears_over_one_input_are_what_each_is_alone),
         cmocka_unit_test(linear_heads_reads_and_writes_its_own_columns),
         cmocka_unit_test(rmsnorm_norms_its_part_and_passes_the_rest),
         cmocka_unit_test(rope_turns_pairs_of_either_kind_by_exact_angles),

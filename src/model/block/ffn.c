@@ -6,21 +6,25 @@
 
 fm_value fm_dense_ffn(const fm_recorder *r, fm_value x, const fm_ffn_weights *w) {
     fm_plan *p = r->plan;
-    fm_value gate = fm_linear(p, x, &w->gate, NULL), up = fm_linear(p, x, &w->up, NULL);
-    return fm_linear(p, fm_swiglu(p, gate, up), &w->down, NULL);
+    fm_value y[2];
+    fm_linears(p, x, (fm_linear_part[]){{&w->gate, NULL}, {&w->up, NULL}}, 2, y);
+    return fm_linear(p, fm_swiglu(p, y[0], y[1]), &w->down, NULL);
 }
 
 fm_value fm_moe_ffn(const fm_recorder *r, fm_value x, const fm_layer *w) {
     fm_plan *p = r->plan;
     const fm_gate *gate = &r->model->gate;
-    fm_value scores = fm_linear(p, x, &w->moe.router, NULL);
-    fm_value routing = fm_route(p, scores, fm_weight_or_null(&w->moe.router_bias), gate);
+    bool has_shared = fm_weight_present(&w->ffn.gate);
+    fm_value y[3], shared = -1; /* scores; gate and up of the shared expert */
+    fm_linears(p, x, (fm_linear_part[]){{&w->moe.router, NULL}, {&w->ffn.gate, NULL}, {&w->ffn.up, NULL}},
+               has_shared ? 3 : 1, y);
+    fm_value routing = fm_route(p, y[0], fm_weight_or_null(&w->moe.router_bias), gate);
     if (r->options->experts) {
         char name[32];
         snprintf(name, sizeof name, "routing.%lld", (long long)r->layer);
         fm_plan_keep(p, routing, name);
     }
-    fm_value shared = fm_weight_present(&w->ffn.gate) ? fm_dense_ffn(r, x, &w->ffn) : -1;
+    if (has_shared) shared = fm_linear(p, fm_swiglu(p, y[1], y[2]), &w->ffn.down, NULL);
     fm_value rows = fm_experts(p, x, routing, &w->moe.provider, gate);
     return fm_combine(p, rows, routing, shared, gate);
 }

@@ -13,11 +13,11 @@ fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w) {
     int64_t heads = c->num_attention_heads, kv_heads = c->num_key_value_heads, d = c->head_dim;
     const fm_gqa_weights *a = &w->gqa;
 
-    fm_value q = fm_linear(p, x, &a->q, fm_weight_or_null(&a->q_bias));
-    fm_value k = fm_linear(p, x, &a->k, fm_weight_or_null(&a->k_bias));
-    fm_value v = fm_linear(p, x, &a->v, fm_weight_or_null(&a->v_bias));
-    q = head_norm(r, q, &a->q_norm);
-    k = head_norm(r, k, &a->k_norm);
+    fm_value y[3];
+    fm_linears(p, x, (fm_linear_part[]){{&a->q, fm_weight_or_null(&a->q_bias)},
+                                        {&a->k, fm_weight_or_null(&a->k_bias)},
+                                        {&a->v, fm_weight_or_null(&a->v_bias)}}, 3, y);
+    fm_value q = head_norm(r, y[0], &a->q_norm), k = head_norm(r, y[1], &a->k_norm), v = y[2];
     q = fm_rope(p, q, r->angles, heads, d, 0, c->rope.interleaved);
     k = fm_rope(p, k, r->angles, kv_heads, d, 0, c->rope.interleaved);
     fm_attend_shape shape = {r->layer, heads, kv_heads, d, fm_config_attention_scale(c)};

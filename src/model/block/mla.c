@@ -6,12 +6,12 @@
  * of a long prompt: fast arithmetic takes it for the rows of whole blocks. */
 #include "model/block/block.h"
 
-static fm_value queries(const fm_recorder *r, fm_value x, const fm_mla_weights *w) {
+/* Queries from the first projection of x. */
+static fm_value queries(const fm_recorder *r, fm_value y, const fm_mla_weights *w) {
     const fm_config *c = &r->model->config;
     fm_plan *p = r->plan;
-    if (!c->q_lora_rank) return fm_linear(p, x, &w->q, NULL);
-    fm_value a = fm_rmsnorm(p, fm_linear(p, x, &w->q_a, NULL), &w->q_a_norm, c->latent_norm_eps);
-    return fm_linear(p, a, &w->q_b, NULL);
+    if (!c->q_lora_rank) return y;
+    return fm_linear(p, fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps), &w->q_b, NULL);
 }
 
 fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
@@ -22,8 +22,9 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
     int64_t dn = c->qk_nope_head_dim, dr = c->qk_rope_head_dim;
     bool interleaved = c->rope.interleaved;
 
-    fm_value q = queries(r, x, w);
-    fm_value latent = fm_linear(p, x, &w->kv_a, NULL);
+    fm_value y[2];
+    fm_linears(p, x, (fm_linear_part[]){{c->q_lora_rank ? &w->q_a : &w->q, NULL}, {&w->kv_a, NULL}}, 2, y);
+    fm_value q = queries(r, y[0], w), latent = y[1];
     latent = fm_rmsnorm_part(p, latent, &w->kv_a_norm, c->latent_norm_eps, 0, rank, rank + dr);
     q = fm_rope(p, q, r->angles, heads, dn + dr, dn, interleaved);
     latent = fm_rope(p, latent, r->angles, 1, rank + dr, rank, interleaved);
