@@ -127,10 +127,12 @@ typedef struct FILE_BLOCK file_iq2_xs {
 static void half_iq2_xs(const void *block, int half, float *out) {
     const file_iq2_xs *b = block;
     float d = fm_half_to_float(b->d);
-    for (int o = 16 * half; o < 16 * half + 16; o++, out += 8) {
-        float scale = d * (0.5f + (float)(b->scales[o / 4] >> o / 2 % 2 * 4 & 15)) * 0.25f;
-        unsigned octet = b->octet[o];
-        put_iq2(fm_iq2_xs_grid[octet & 511], fm_iq_signs(octet >> 9), scale, out);
+    for (int s = 8 * half; s < 8 * half + 8; s++) {
+        float scale = d * (0.5f + (float)(b->scales[s / 2] >> s % 2 * 4 & 15)) * 0.25f;
+        for (int o = 2 * s; o < 2 * s + 2; o++, out += 8) {
+            unsigned octet = b->octet[o];
+            put_iq2(fm_iq2_xs_grid[octet & 511], fm_iq_signs(octet >> 9), scale, out);
+        }
     }
 }
 
@@ -145,10 +147,12 @@ typedef struct FILE_BLOCK file_iq2_s {
 static void half_iq2_s(const void *block, int half, float *out) {
     const file_iq2_s *b = block;
     float d = fm_half_to_float(b->d);
-    for (int o = 16 * half; o < 16 * half + 16; o++, out += 8) {
-        float scale = d * (0.5f + (float)(b->scales[o / 4] >> o / 2 % 2 * 4 & 15)) * 0.25f;
-        unsigned entry = b->low[o] | (b->high[o / 4] >> o % 4 * 2 & 3u) << 8;
-        put_iq2(fm_iq2_s_grid[entry], b->signs[o], scale, out);
+    for (int s = 8 * half; s < 8 * half + 8; s++) {
+        float scale = d * (0.5f + (float)(b->scales[s / 2] >> s % 2 * 4 & 15)) * 0.25f;
+        for (int o = 2 * s; o < 2 * s + 2; o++, out += 8) {
+            unsigned entry = b->low[o] | (b->high[o / 4] >> o % 4 * 2 & 3u) << 8;
+            put_iq2(fm_iq2_s_grid[entry], b->signs[o], scale, out);
+        }
     }
 }
 
@@ -162,12 +166,14 @@ static void half_iq3_xxs(const void *block, int half, float *out) {
     const __m256 table = _mm256_setr_ps(4, 12, 20, 28, 36, 44, 52, 62);
     const file_iq3_xxs *b = block;
     float d = fm_half_to_float(b->d);
-    for (int o = 16 * half; o < 16 * half + 16; o++, out += 8) {
-        uint32_t word = b->signs[o / 4];
-        uint32_t entries = fm_iq3_xxs_grid[b->entry[2 * o]] |
-                           (uint32_t)fm_iq3_xxs_grid[b->entry[2 * o + 1]] << 16;
-        put_iq3(entries, fm_iq_signs(word >> o % 4 * 7 & 127),
-                d * (0.5f + (float)(word >> 28)) * 0.5f, table, out);
+    for (int g = 4 * half; g < 4 * half + 4; g++) {
+        uint32_t word = b->signs[g];
+        float scale = d * (0.5f + (float)(word >> 28)) * 0.5f;
+        for (int i = 0; i < 4; i++, out += 8) {
+            const uint8_t *entry = b->entry + 8 * g + 2 * i;
+            uint32_t entries = fm_iq3_xxs_grid[entry[0]] | (uint32_t)fm_iq3_xxs_grid[entry[1]] << 16;
+            put_iq3(entries, fm_iq_signs(word >> 7 * i & 127), scale, table, out);
+        }
     }
 }
 
@@ -183,13 +189,15 @@ static void half_iq3_s(const void *block, int half, float *out) {
     const __m256 table = _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15);
     const file_iq3_s *b = block;
     float d = fm_half_to_float(b->d);
-    for (int o = 16 * half; o < 16 * half + 16; o++, out += 8) {
-        int g = o / 4;
-        unsigned high = b->high[g] >> o % 4 * 2;
-        uint32_t entries = fm_iq3_s_grid[b->low[2 * o] | (high & 1) << 8] |
-                           (uint32_t)fm_iq3_s_grid[b->low[2 * o + 1] | (high & 2) << 7] << 16;
-        put_iq3(entries, b->signs[o], d * (float)(2 * (b->scales[g / 2] >> g % 2 * 4 & 15) + 1),
-                table, out);
+    for (int g = 4 * half; g < 4 * half + 4; g++) {
+        float scale = d * (float)(2 * (b->scales[g / 2] >> g % 2 * 4 & 15) + 1);
+        for (int i = 0; i < 4; i++, out += 8) {
+            unsigned high = b->high[g] >> 2 * i;
+            const uint8_t *low = b->low + 8 * g + 2 * i;
+            uint32_t entries = fm_iq3_s_grid[low[0] | (high & 1) << 8] |
+                               (uint32_t)fm_iq3_s_grid[low[1] | (high & 2) << 7] << 16;
+            put_iq3(entries, b->signs[4 * g + i], scale, table, out);
+        }
     }
 }
 
