@@ -25,6 +25,16 @@ enum {
 #define FM_INT8_LEAST 0x1p-100f
 #define FM_INT8_MOST 0x1p127f
 
+/* Rows of numbers as a cache keeps them: floats, BF16 (as stored, little-endian), or bytes with a float
+ * per block of 8, 16, 32 or 64 of them: code * scale. */
+typedef enum fm_kept_form { FM_KEPT_F32, FM_KEPT_BF16, FM_KEPT_INT8, FM_KEPT_FORMS } fm_kept_form;
+typedef struct fm_kept_rows {
+    const void *x;       /* the first row's numbers */
+    const float *scales; /* INT8: of the first row's blocks, from the one that x begins */
+    size_t stride;       /* bytes from row to row, for both */
+    int64_t block;       /* INT8: numbers to a scale */
+} fm_kept_rows;
+
 typedef struct fm_kernels {
     const char *name; /* of the CPU level */
 
@@ -59,11 +69,17 @@ typedef struct fm_kernels {
                                       const fm_codes *x, int64_t ldx, int64_t rows, float *y,
                                       int64_t ldy);
 
-    /* ---- attention --------------------------------------------------------------------------- */
+    /* ---- attention ---------------------------------------------------------------------------
+     * Scores are a product of matrices like any other (panel.h), with positions for output rows: keys
+     * are turned into panels of 16 positions as they are read, and tile_fma does the rest. */
 
-    /* out[i][j] = scale * (sum of 16 lanes over d of q[i][d] * k[j][d]). */
-    void (*dots)(const float *q, int64_t nq, int64_t ldq, const float *k, int64_t nk, int64_t ldk,
-                 int64_t d, float scale, float *out, int64_t ldo);
+    /* y[i][c] = number c of row i, of n rows; d columns, whole blocks of them where there are scales. */
+    void (*rows_to_floats[FM_KEPT_FORMS])(const fm_kept_rows *rows, int64_t n, int64_t d, float *y,
+                                          int64_t ldy);
+    /* The same turned: panel[c][i], as tile_fma reads it. 1 <= n <= 16, d <= FM_TILE_K; lanes past n
+     * repeat the last row. `panel` is 64-byte aligned. */
+    void (*rows_to_panel[FM_KEPT_FORMS])(const fm_kept_rows *rows, int64_t n, int64_t d,
+                                         float *panel);
     /* acc[i][c] = fma(p[i][nk-1], v[nk-1][c], ... fma(p[i][0], v[0][c], acc[i][c])). */
     void (*weighted_rows)(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,
                           int64_t ldv, int64_t d, float *acc, int64_t ldacc);
@@ -93,9 +109,7 @@ typedef struct fm_kernels {
      * (2i, 2i+1) when `interleaved`, else (i, i + n_pairs). */
     void (*rotate)(float *x, int64_t n_pairs, const float *cosines, const float *sines,
                    bool interleaved);
-    /* BF16 (as stored, little-endian) to float, exact. */
-    void (*bf16_to_float)(const uint16_t *x, int64_t n, float *y);
-    /* Rounds to nearest even. */
+    /* BF16 as stored, little-endian, rounded to nearest even. */
     void (*bf16_from_float)(const float *x, int64_t n, uint16_t *y);
     /* Bytes in blocks of 8, 16, 32 or 64; n is a multiple of `block`. With m the largest |x| of block
      * b: scales[b] = m / 127, codes = x * (127 / m) rounded to nearest even, all within +-127. A
@@ -103,9 +117,6 @@ typedef struct fm_kernels {
      * infinity or anything above FM_INT8_MOST gets codes 0 and the scale NaN: all of it is read as
      * NaN, none of it as a number that it never was. */
     void (*int8_from_float)(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);
-    /* y[i] = codes[i] * scales[i / block]. */
-    void (*int8_to_float)(const int8_t *codes, const float *scales, int64_t n, int64_t block,
-                          float *y);
 } fm_kernels;
 
 /* The table of a level. The processor must have it (fm_cpu_detect). Never NULL; static storage. */

@@ -13,8 +13,7 @@ typedef fm_attend_shape params;
 typedef struct job {
     const fm_run *run;
     const params *p;
-    const float *q, *k, *v;
-    float *out;
+    const float *k, *v;
 } job;
 
 static void write_rows(void *context, int64_t begin, int64_t end, int worker) {
@@ -31,40 +30,23 @@ static void write_rows(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* One index is one (row, key group). */
-static void attend_groups(void *context, int64_t begin, int64_t end, int worker) {
-    const job *j = context;
-    const params *p = j->p;
-    int64_t heads = p->n_heads / p->n_kv_heads, d = p->head_dim;
-    float *work = fm_plan_scratch(j->run->plan, worker);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t t = i / p->n_kv_heads, g = i % p->n_kv_heads;
-        const fm_segment *s = fm_step_segment(j->run->step, t);
-        fm_attention a = {.k = j->run->kernels, .n = heads, .d_k = d, .d_v = d,
-                          .scale = (float)p->scale,
-                          .out = j->out + (t * p->n_heads + g * heads) * d, .ldo = d, .work = work};
-        fm_cached c = {.kv = j->run->step->kv, .pages = s->pages, .layer = p->layer,
-                       .key_offset = g * d, .value_offset = (p->n_kv_heads + g) * d,
-                       .length = s->position + t - s->row + 1,
-                       .buffer = work + fm_attention_work(heads, d)};
-        fm_attention_cached(&a, &c, j->q + (t * p->n_heads + g * heads) * d, d);
-    }
-}
-
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
-    job j = {run, p, fm_input(run, node, 0), fm_input(run, node, 1), fm_input(run, node, 2),
-             fm_output(run, node, 0)};
+    job j = {run, p, fm_input(run, node, 1), fm_input(run, node, 2)};
     fm_pool_for(run->pool, run->step->n_rows, 16, write_rows, &j);
-    fm_pool_for(run->pool, run->step->n_rows * p->n_kv_heads, 1, attend_groups, &j);
+    int64_t d = p->head_dim, n = p->n_heads * d;
+    fm_attention_step s = {.layer = p->layer, .groups = p->n_kv_heads,
+                           .heads = p->n_heads / p->n_kv_heads, .d_k = d, .d_v = d, .key_step = d,
+                           .value_offset = p->n_kv_heads * d, .value_step = d, .scale = p->scale,
+                           .parts = {{fm_input(run, node, 0), n, d, d}},
+                           .out = fm_output(run, node, 0), .shared = fm_output(run, node, 1)};
+    fm_attention_run(run, &s);
     return FM_OK;
 }
 
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
-    (void)plan;
     const params *p = fm_params(node);
-    int64_t heads = p->n_heads / p->n_kv_heads, d = p->head_dim;
-    return (size_t)(fm_attention_work(heads, d) + FM_ATTENTION_BLOCK * d) * sizeof(float);
+    return fm_attention_scratch(plan, p->head_dim, p->head_dim);
 }
 
 const fm_op fm_op_attend = {.name = "attend", .forward = forward, .scratch = scratch};
@@ -72,6 +54,8 @@ const fm_op fm_op_attend = {.name = "attend", .forward = forward, .scratch = scr
 fm_value fm_attend(fm_plan *p, fm_value q, fm_value k, fm_value v, const fm_attend_shape *shape) {
     fm_value y = fm_plan_value(
         p, FM_ROWS_TOKENS, (size_t)(shape->n_heads * shape->head_dim) * sizeof(float), 0);
-    fm_plan_node(p, &fm_op_attend, FM_VALUES(q, k, v), FM_VALUES(y), shape, sizeof *shape);
+    fm_value shared = fm_plan_value(p, FM_ROWS_TOKENS, 0,
+                                    fm_attention_shared(p, shape->head_dim, shape->head_dim));
+    fm_plan_node(p, &fm_op_attend, FM_VALUES(q, k, v), FM_VALUES(y, shared), shape, sizeof *shape);
     return y;
 }

@@ -1,145 +1,215 @@
+/* attention.c: one tile of queries over one block of positions, and the merging of blocks. */
 #include "op/attention.h"
 
-#include <assert.h>
 #include <string.h>
 
-/* work: scores [n, BLOCK], block accumulator [n, d_v], m [n], l [n], block m [n], block l [n] */
-int64_t fm_attention_work(int64_t n, int64_t d_v) {
-    return n * (FM_ATTENTION_BLOCK + d_v + 4);
+enum {
+    KEYS = FM_TILE_PANELS * FM_PANEL, /* positions whose keys are turned at a time */
+    COLUMNS = 64,                     /* of values that are read at a time, FM_TILE_K rows of them */
+    TILE = KEYS * FM_TILE_K,          /* floats of either */
+    SCORES = FM_ATTENTION_BLOCK + FM_PANEL, /* from one query's scores to the next: no power of two */
+    MERGED = 64,                            /* queries that are merged at a time */
+    FEW = 12,    /* queries: so few read float32 values where they lie, a copy would not pay */
+    PASS = 6,    /* queries that the kernels take at a time */
+    STREAM = 64, /* queries: so few wait for memory, which is asked ahead for them */
+};
+_Static_assert(TILE >= FM_TILE_K * COLUMNS, "keys and values use the same tile");
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t between(int64_t low, int64_t x, int64_t high) {
+    return x < low ? low : x > high ? high : x;
 }
 
-static float *block_sums(const fm_attention *a) { return a->work + a->n * FM_ATTENTION_BLOCK; }
-static float *maxima(const fm_attention *a) { return block_sums(a) + a->n * a->d_v; }
-static float *totals(const fm_attention *a) { return maxima(a) + a->n; }
-static float *block_maxima(const fm_attention *a) { return maxima(a) + 2 * a->n; }
-static float *block_totals(const fm_attention *a) { return maxima(a) + 3 * a->n; }
+int64_t fm_attention_work(int64_t queries) { return TILE + queries * SCORES; }
 
-void fm_attention_block_begin(fm_attention *a, int64_t count) {
-    for (int64_t h = 0; h < a->n; h++) {
-        float *s = a->work + h * FM_ATTENTION_BLOCK;
-        float m = a->k->max(s, count);
-        block_maxima(a)[h] = m;
-        block_totals(a)[h] = a->k->exp_sum(s, count, m);
-    }
-    /* the first block accumulates in place */
-    if (a->started)
-        memset(block_sums(a), 0, (size_t)(a->n * a->d_v) * sizeof(float));
-    else
-        for (int64_t h = 0; h < a->n; h++)
-            memset(a->out + h * a->ldo, 0, (size_t)a->d_v * sizeof(float));
+static float *scores_of(const fm_attention *a, int64_t row) {
+    return a->work + TILE + row * a->heads * SCORES;
 }
 
-void fm_attention_block_values(fm_attention *a, int64_t from, int64_t count, const float *v,
-                               int64_t ldv) {
-    float *sums = a->started ? block_sums(a) : a->out;
-    a->k->weighted_rows(a->work + from, a->n, FM_ATTENTION_BLOCK, v, count, ldv, a->d_v, sums,
-                        a->started ? a->d_v : a->ldo);
+/* Positions of the block that row t sees; not above 0: none. */
+static int64_t count_of(const fm_attention *a, int64_t block, int64_t t) {
+    return smaller(FM_ATTENTION_BLOCK, a->position + t + 1 - block);
 }
 
-void fm_attention_block_end(fm_attention *a) {
-    if (!a->started) {
-        memcpy(maxima(a), block_maxima(a), (size_t)a->n * sizeof(float));
-        memcpy(totals(a), block_totals(a), (size_t)a->n * sizeof(float));
-        a->started = true;
+/* The first row that sees position p. */
+static int64_t row_seeing(const fm_attention *a, int64_t p) {
+    return between(0, p - a->position, a->rows);
+}
+
+int64_t fm_attention_first_row(const fm_attention *a, int64_t block) { return row_seeing(a, block); }
+
+int64_t fm_attention_blocks(const fm_attention *a) {
+    return (a->position + a->rows - 1) / FM_ATTENTION_BLOCK + 1;
+}
+
+/* ---- scores --------------------------------------------------------------------------------------- */
+
+/* A panel of the keys of n positions from p on, d of their columns. Where a page ends in the midst of a
+ * panel, the rows are put together first. */
+static void make_panel(const fm_attention *a, int64_t p, int64_t n, int64_t column, int64_t d,
+                       float *panel) {
+    fm_kept_form form;
+    fm_kept_rows rows;
+    int64_t run = fm_attention_rows_at(&a->keys, p, column, n, &form, &rows);
+    if (run == n) {
+        a->k->rows_to_panel[form](&rows, n, d, panel);
         return;
     }
-    for (int64_t h = 0; h < a->n; h++) {
-        float old = maxima(a)[h], block = block_maxima(a)[h];
-        float m = old >= block ? old : block;
-        float keep = old, take = block;
-        a->k->exp_sum(&keep, 1, m);
-        a->k->exp_sum(&take, 1, m);
-        float *out = a->out + h * a->ldo;
-        a->k->scale(keep, a->d_v, out);
-        a->k->axpy(take, block_sums(a) + h * a->d_v, a->d_v, out);
-        maxima(a)[h] = m;
-        totals(a)[h] = totals(a)[h] * keep + block_totals(a)[h] * take;
+    float together[FM_PANEL * FM_TILE_K];
+    for (int64_t at = 0; at < n; at += run) {
+        run = fm_attention_rows_at(&a->keys, p + at, column, n - at, &form, &rows);
+        a->k->rows_to_floats[form](&rows, run, d, together + at * d, d);
+    }
+    rows = (fm_kept_rows){.x = together, .stride = (size_t)d * sizeof(float)};
+    a->k->rows_to_panel[FM_KEPT_F32](&rows, n, d, panel);
+}
+
+/* Asks memory for part `part` of `parts` of n rows from position p on, d columns of them. */
+static void fetch(const fm_attention_rows *r, int64_t p, int64_t n, int64_t column, int64_t d,
+                  int64_t part, int64_t parts) {
+    static const int64_t size[FM_KEPT_FORMS] = {[FM_KEPT_F32] = 4, [FM_KEPT_BF16] = 2, [FM_KEPT_INT8] = 1};
+    fm_kept_form form;
+    fm_kept_rows rows;
+    int64_t end = n * (part + 1) / parts;
+    for (int64_t i = n * part / parts, run; i < end; i += run) {
+        run = fm_attention_rows_at(r, p + i, column, end - i, &form, &rows);
+        const char *x = rows.x;
+        for (int64_t k = 0; k < run; k++, x += rows.stride)
+            for (int64_t byte = 0; byte < d * size[form]; byte += 64) __builtin_prefetch(x + byte);
     }
 }
 
-void fm_attention_finish(fm_attention *a) {
-    for (int64_t h = 0; h < a->n; h++)
-        a->k->scale(1.0f / totals(a)[h], a->d_v, a->out + h * a->ldo);
+/* While few queries pass over a tile: the same columns of the next keys, and their own values where
+ * these are other numbers of the cache. */
+static void fetch_ahead(const fm_attention *a, int64_t p, int64_t n, int64_t column, int64_t d,
+                        int64_t part, int64_t parts) {
+    if (!a->keys.kv) return;
+    int64_t next = p + KEYS, left = a->position + a->rows - next;
+    if (left > 0) fetch(&a->keys, next, smaller(KEYS, left), column, d, part, parts);
+    if (a->values.offset != a->keys.offset && column < a->d_v)
+        fetch(&a->values, p, n, column, smaller(d, a->d_v - column), part, parts);
 }
 
-void fm_attention_save(const fm_attention *a, float *state) {
-    memcpy(state, maxima(a), (size_t)(2 * a->n) * sizeof(float));
-}
-
-void fm_attention_restore(fm_attention *a, const float *state) {
-    memcpy(maxima(a), state, (size_t)(2 * a->n) * sizeof(float));
-}
-
-int64_t fm_attention_buffer(const fm_kv_shape *kv, int64_t d_k, int64_t d_v) {
-    return kv->type == FM_KV_F32 ? 0 : kv->page_positions * (d_k > d_v ? d_k : d_v);
-}
-
-/* Columns from `offset` of an INT8 row: their codes, and the scales of the blocks they begin. */
-static int8_t *codes_at(char *row, int64_t offset) { return (int8_t *)row + offset; }
-static float *scales_at(const fm_kv_shape *kv, char *row, int64_t offset) {
-    return (float *)(void *)(row + kv->width) + offset / kv->block;
-}
-
-void fm_cache_write(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages, int64_t layer,
-                    int64_t position, int64_t offset, const float *x, int64_t n) {
-    char *row = fm_kv_row(kv, pages, layer, position);
-    switch (kv->type) {
-    case FM_KV_F32: memcpy(row + (size_t)offset * 4, x, (size_t)n * 4); break;
-    case FM_KV_BF16: k->bf16_from_float(x, n, (uint16_t *)(void *)(row + (size_t)offset * 2)); break;
-    case FM_KV_INT8:
-        assert(offset % kv->block == 0 && n % kv->block == 0);
-        k->int8_from_float(x, n, kv->block, codes_at(row, offset), scales_at(kv, row, offset));
-        break;
-    }
-}
-
-const float *fm_cache_read(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages,
-                           int64_t layer, int64_t position, int64_t count, int64_t offset,
-                           int64_t n, float *buffer, int64_t *ld) {
-    char *row = fm_kv_row(kv, pages, layer, position);
-    if (kv->type == FM_KV_F32) {
-        *ld = (int64_t)(kv->row_bytes / 4);
-        return (const float *)(const void *)(row + (size_t)offset * 4);
-    }
-    assert(kv->type == FM_KV_BF16 || (offset % kv->block == 0 && n % kv->block == 0));
-    for (int64_t i = 0; i < count; i++, row += kv->row_bytes)
-        if (kv->type == FM_KV_BF16)
-            k->bf16_to_float((const uint16_t *)(const void *)(row + (size_t)offset * 2), n,
-                             buffer + i * n);
-        else
-            k->int8_to_float(codes_at(row, offset), scales_at(kv, row, offset), n, kv->block,
-                             buffer + i * n);
-    *ld = n;
-    return buffer;
-}
-
-static int64_t run_of(const fm_cached *c, int64_t position, int64_t most) {
-    int64_t run = fm_kv_run(c->kv, position);
-    return run < most ? run : most;
-}
-
-/* Calls are made per page. Where they are cut does not matter to the sums: each goes on in order. */
-void fm_attention_cached(fm_attention *a, const fm_cached *c, const float *q, int64_t ldq) {
-    a->started = false;
-    for (int64_t block = 0; block < c->length; block += FM_ATTENTION_BLOCK) {
-        int64_t count = c->length - block;
-        if (count > FM_ATTENTION_BLOCK) count = FM_ATTENTION_BLOCK;
-        int64_t ld;
-        for (int64_t at = 0, n; at < count; at += n) {
-            n = run_of(c, block + at, count - at);
-            const float *keys = fm_cache_read(a->k, c->kv, c->pages, c->layer, block + at, n,
-                                              c->key_offset, a->d_k, c->buffer, &ld);
-            a->k->dots(q, a->n, ldq, keys, n, ld, a->d_k, a->scale, a->work + at,
-                       FM_ATTENTION_BLOCK);
+/* Scores of n positions from block + at on, for all rows that see the first of them. */
+static void score_keys(const fm_attention *a, int64_t block, int64_t at, int64_t n) {
+    int64_t row = row_seeing(a, block + at), first = row * a->heads;
+    int64_t queries = a->rows * a->heads - first, pass = queries <= STREAM ? PASS : queries;
+    int64_t passes = (queries + pass - 1) / pass;
+    int panels = (int)((n + FM_PANEL - 1) / FM_PANEL);
+    float *scores = scores_of(a, row) + at;
+    const float *q = a->queries + first * a->d_k;
+    for (int64_t d0 = 0; d0 < a->d_k; d0 += FM_TILE_K) {
+        int64_t d = smaller(FM_TILE_K, a->d_k - d0);
+        for (int p = 0; p < panels; p++)
+            make_panel(a, block + at + p * FM_PANEL, smaller(FM_PANEL, n - p * FM_PANEL), d0, d,
+                       a->work + p * FM_TILE_K * FM_PANEL);
+        for (int64_t i = 0, part = 0, height; i < queries; i += height, part++) {
+            height = (queries - i + passes - part - 1) / (passes - part); /* nearly equal, as kernels do */
+            if (queries <= STREAM) fetch_ahead(a, block + at, n, d0, d, part, passes);
+            a->k->tile_fma(panels, d, a->work, height, q + i * a->d_k + d0, a->d_k, scores + i * SCORES,
+                           SCORES);
         }
-        fm_attention_block_begin(a, count);
-        for (int64_t at = 0, n; at < count; at += n) {
-            n = run_of(c, block + at, count - at);
-            const float *values = fm_cache_read(a->k, c->kv, c->pages, c->layer, block + at, n,
-                                                c->value_offset, a->d_v, c->buffer, &ld);
-            fm_attention_block_values(a, at, n, values, ld);
-        }
-        fm_attention_block_end(a);
     }
-    fm_attention_finish(a);
+}
+
+/* ---- values --------------------------------------------------------------------------------------- */
+
+/* n values [n, columns] of positions from block + at on. */
+typedef struct values {
+    const float *v;
+    int64_t ld, at, n, columns;
+} values;
+
+/* Rows [row, row + n): as far as all see them, the first values together, then the rest row by row. */
+static void add_rows(const fm_attention *a, int64_t row, int64_t n, int64_t common, int64_t most,
+                     const values *v, float *acc, int64_t ld) {
+    const float *p = scores_of(a, row) + v->at;
+    a->k->weighted_rows(p, n * a->heads, SCORES, v->v, common, v->ld, v->columns,
+                        acc + row * a->heads * ld, ld);
+    for (int64_t t = 1; t < n && common < most; t++)
+        a->k->weighted_rows(p + t * a->heads * SCORES + common, a->heads, SCORES, v->v + common * v->ld,
+                            smaller(common + t, most) - common, v->ld, v->columns,
+                            acc + (row + t) * a->heads * ld, ld);
+}
+
+/* Adds weights times these values to the sums of every row that sees some of them. On the diagonal each
+ * row sees one more than the last: there a few rows go together. */
+static void add_values(const fm_attention *a, int64_t block, const values *v, float *acc, int64_t ld) {
+    int64_t together = a->heads < 24 ? 24 / a->heads : 1;
+    int64_t row = row_seeing(a, block + v->at), whole = row_seeing(a, block + v->at + v->n - 1);
+    for (int64_t n; row < whole; row += n) {
+        n = smaller(together, whole - row);
+        add_rows(a, row, n, count_of(a, block, row) - v->at, v->n, v, acc, ld);
+    }
+    if (row < a->rows) add_rows(a, row, a->rows - row, v->n, v->n, v, acc, ld);
+}
+
+/* Values of up to n positions from block + at on, from `column` on: as floats, `columns` of them. */
+static values read_values(const fm_attention *a, int64_t block, int64_t at, int64_t n, int64_t column,
+                          int64_t columns) {
+    values v = {a->work, columns, at, n, columns};
+    fm_kept_form form;
+    fm_kept_rows rows;
+    for (int64_t i = 0, run; i < n; i += run) {
+        run = fm_attention_rows_at(&a->values, block + at + i, column, n - i, &form, &rows);
+        if (form == FM_KEPT_F32 && a->rows * a->heads <= FEW)
+            return (values){rows.x, (int64_t)(rows.stride / sizeof(float)), at, run, columns};
+        a->k->rows_to_floats[form](&rows, run, columns, a->work + i * columns, columns);
+    }
+    return v;
+}
+
+void fm_attention_block(const fm_attention *a, int64_t block, const fm_attention_sums *out) {
+    int64_t row = fm_attention_first_row(a, block), count = count_of(a, block, a->rows - 1);
+    int64_t first = row * a->heads, queries = a->rows * a->heads - first;
+    memset(scores_of(a, row), 0, (size_t)(queries * SCORES) * sizeof(float));
+    memset(out->a + first * a->d_v, 0, (size_t)(queries * a->d_v) * sizeof(float));
+    for (int64_t at = 0; at < count; at += KEYS) score_keys(a, block, at, smaller(KEYS, count - at));
+    for (int64_t i = first; i < first + queries; i++) {
+        float *s = a->work + TILE + i * SCORES;
+        int64_t n = count_of(a, block, i / a->heads);
+        out->m[i] = a->k->max(s, n);
+        out->l[i] = a->k->exp_sum(s, n, out->m[i]);
+    }
+    for (int64_t c = 0; c < a->d_v; c += COLUMNS)
+        for (int64_t at = 0; at < count;) {
+            values v = read_values(a, block, at, smaller(FM_TILE_K, count - at), c,
+                                   smaller(COLUMNS, a->d_v - c));
+            add_values(a, block, &v, out->a + c, a->d_v);
+            at += v.n;
+        }
+}
+
+/* ---- merging -------------------------------------------------------------------------------------- */
+
+void fm_attention_merge(const fm_kernels *k, int64_t n, int64_t d_v, bool first,
+                        const fm_attention_sums *block, const fm_attention_sums *into) {
+    float keep[MERGED], take[MERGED];
+    for (int64_t at = 0, part; at < n; at += part) {
+        part = smaller(MERGED, n - at);
+        for (int64_t i = 0; i < part && !first; i++) {
+            float old = into->m[at + i], new = block->m[at + i], m = old >= new ? old : new;
+            keep[i] = old - m;
+            take[i] = new - m;
+            into->m[at + i] = m;
+        }
+        if (!first) k->exp_sum(keep, part, 0), k->exp_sum(take, part, 0);
+        for (int64_t i = 0; i < part; i++) {
+            const float *from = block->a + (at + i) * block->ld;
+            float *to = into->a + (at + i) * into->ld;
+            if (first) {
+                into->m[at + i] = block->m[at + i];
+                into->l[at + i] = block->l[at + i];
+                memcpy(to, from, (size_t)d_v * sizeof(float));
+                continue;
+            }
+            if (keep[i] != 1) k->scale(keep[i], d_v, to);
+            k->axpy(take[i], from, d_v, to);
+            into->l[at + i] = into->l[at + i] * keep[i] + block->l[at + i] * take[i];
+        }
+    }
+}
+
+void fm_attention_finish(const fm_kernels *k, int64_t n, int64_t d_v, const fm_attention_sums *s) {
+    for (int64_t i = 0; i < n; i++) k->scale(1.0f / s->l[i], d_v, s->a + i * s->ld);
 }

@@ -1,61 +1,95 @@
 /* attention.h: softmax attention in blocks, the part that every form of attention shares.
  *
+ * A score is a product of matrices like any other (kernel/panel.h), of scaled queries and keys:
+ *
+ *     s(j) = fma(q[d-1], k(j)[d-1], ... fma(q[0], k(j)[0], 0)),  q[c] = scale * the query's c-th number
+ *
  * Positions are walked in blocks of FM_ATTENTION_BLOCK counted from 0. Each block has its own
- * maximum m_b, sum l_b = sum exp(s - m_b) and accumulator a_b = sum exp(s - m_b) v; blocks are
- * merged left to right. The order is a function of the position alone: not of the threads, of the
- * rows beside it, or of whether the row was computed in a prompt or while decoding. */
+ * maximum m_b, sum l_b = sum exp(s - m_b) and accumulator a_b = sum exp(s - m_b) v, a chain over its
+ * positions; blocks are merged left to right. The order is a function of the position alone: not of
+ * the threads, of the rows beside it, or of whether the row was computed in a prompt or while
+ * decoding. So blocks may be computed in any order by anybody, and only merging has one.
+ *
+ * Work is done by tiles: rows of a segment and heads that read the same keys and values. A tile turns
+ * 64 keys into panels in L1 and passes all its queries over them, then the same with values. */
 #pragma once
 
-#include "graph/step.h"
+#include "graph/plan.h"
 #include "kernel/kernel.h"
 
-/* One query row: `n` heads that read the same keys and values. */
-typedef struct fm_attention {
-    const fm_kernels *k;
-    int64_t n, d_k, d_v;
-    float scale;
-    float *out; /* [n, d_v], leading dimension ldo */
-    int64_t ldo;
-    float *work; /* fm_attention_work floats */
-    bool started;
-} fm_attention;
-
-/* Floats of scratch for n heads: scores, a block's accumulator, and (m, l) of every head. */
-int64_t fm_attention_work(int64_t n, int64_t d_v);
-
-/* Scores of this block go here: [n, FM_ATTENTION_BLOCK]. */
-static inline float *fm_attention_scores(const fm_attention *a) { return a->work; }
-/* Turns the scores [n, count] into weights and begins the block's sums. */
-void fm_attention_block_begin(fm_attention *a, int64_t count);
-/* Adds values [from, from + count) of the block: v [count, d_v], leading dimension ldv. */
-void fm_attention_block_values(fm_attention *a, int64_t from, int64_t count, const float *v,
-                               int64_t ldv);
-/* Merges the block into `out`. */
-void fm_attention_block_end(fm_attention *a);
-/* Divides by the sums. */
-void fm_attention_finish(fm_attention *a);
-/* (m, l) of every head, 2 * n floats, for whoever walks many rows over one block at a time. */
-void fm_attention_save(const fm_attention *a, float *state);
-void fm_attention_restore(fm_attention *a, const float *state);
-
-/* The whole row over cached positions [0, length): queries q [n, d_k] (leading dimension ldq), keys
- * at column key_offset and values at column value_offset of the cached rows of `layer`. `buffer`
- * holds fm_attention_buffer floats, or is NULL for an F32 cache. */
-typedef struct fm_cached {
+/* Where keys or values lie: in columns from `offset` of a layer's cached rows, or, where kv is NULL,
+ * as floats: position p at x + (p - first) * ld. */
+typedef struct fm_attention_rows {
     const fm_kv_shape *kv;
     void *const *pages;
-    int64_t layer, key_offset, value_offset, length;
-    float *buffer;
-} fm_cached;
-int64_t fm_attention_buffer(const fm_kv_shape *kv, int64_t d_k, int64_t d_v);
-void fm_attention_cached(fm_attention *a, const fm_cached *c, const float *q, int64_t ldq);
+    int64_t layer, offset;
+    const float *x;
+    int64_t ld, first;
+} fm_attention_rows;
 
-/* Writes row `x` [n] into the cache at column `offset` of (layer, position), rounded to its type.
- * In an INT8 cache `offset` and `n` are whole blocks, here and in fm_cache_read. */
+/* A tile. Query i is that of head i % heads of row i / heads. */
+typedef struct fm_attention {
+    const fm_kernels *k;
+    int64_t rows, heads, d_k, d_v;
+    int64_t position;     /* of the first row; row t sees positions [0, position + t] */
+    fm_attention_rows keys, values;
+    const float *queries; /* [rows * heads, d_k], scaled */
+    float *work;          /* fm_attention_work floats, 64-byte aligned */
+} fm_attention;
+
+/* m, l and a of queries, of one block or of all up to one. */
+typedef struct fm_attention_sums {
+    float *m, *l;
+    float *a; /* [n, d_v] */
+    int64_t ld;
+} fm_attention_sums;
+
+/* Floats of scratch for a tile of this many queries. */
+int64_t fm_attention_work(int64_t queries);
+/* The first row of the tile that sees anything of the block that begins at `block`; `rows`: none. */
+int64_t fm_attention_first_row(const fm_attention *a, int64_t block);
+/* Blocks that any row sees. */
+int64_t fm_attention_blocks(const fm_attention *a);
+/* One block for the queries of fm_attention_first_row on; those before are left as they are. In `out`
+ * ld is d_v. */
+void fm_attention_block(const fm_attention *a, int64_t block, const fm_attention_sums *out);
+/* Merges a block into what is left of it, for n queries; the first block is taken as it is. */
+void fm_attention_merge(const fm_kernels *k, int64_t n, int64_t d_v, bool first,
+                        const fm_attention_sums *block, const fm_attention_sums *into);
+/* Divides by the sums. */
+void fm_attention_finish(const fm_kernels *k, int64_t n, int64_t d_v, const fm_attention_sums *s);
+
+/* ---- a step's rows over the cache (attention_step.c) ---------------------------------------------- */
+
+/* Part of a query: n numbers of head h of row t at x + t * row + h * head. */
+typedef struct fm_query_part {
+    const float *x;
+    int64_t row, head, n;
+} fm_query_part;
+
+/* Every row of a step over the cache, every head; group g of `heads` heads reads keys at column
+ * g * key_step of the cached rows and values at column value_offset + g * value_step. */
+typedef struct fm_attention_step {
+    int64_t layer, groups, heads, d_k, d_v;
+    int64_t key_step, value_offset, value_step;
+    double scale;
+    bool leaves_fast;       /* rows that a segment has as fast are left as they are */
+    fm_query_part parts[2]; /* one after the other they are a query; n = 0: no second part */
+    float *out;             /* [T, groups * heads * d_v] */
+    float *shared;          /* fm_attention_shared bytes */
+} fm_attention_step;
+
+/* Bytes that every worker needs, and that all share: what a long sequence's blocks wait in. */
+size_t fm_attention_scratch(const fm_plan *plan, int64_t d_k, int64_t d_v);
+size_t fm_attention_shared(const fm_plan *plan, int64_t d_k, int64_t d_v);
+void fm_attention_run(const fm_run *run, const fm_attention_step *s);
+
+/* ---- the cache (attention_cache.c) ---------------------------------------------------------------- */
+
+/* Rows from `position` on that lie one behind the other, at most `most` of them, from column `column`. */
+int64_t fm_attention_rows_at(const fm_attention_rows *r, int64_t position, int64_t column, int64_t most,
+                             fm_kept_form *form, fm_kept_rows *out);
+/* Writes row `x` [n] into the cache at column `offset` of (layer, position), rounded to its type. In an
+ * INT8 cache `offset` and `n` are whole blocks, like all columns that are read. */
 void fm_cache_write(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages, int64_t layer,
                     int64_t position, int64_t offset, const float *x, int64_t n);
-/* Columns [offset, offset + n) of `count` rows from `position` (all in one page), as floats: a
- * pointer into an F32 cache with *ld its row length, or `buffer` (ld = n) after conversion. */
-const float *fm_cache_read(const fm_kernels *k, const fm_kv_shape *kv, void *const *pages,
-                           int64_t layer, int64_t position, int64_t count, int64_t offset,
-                           int64_t n, float *buffer, int64_t *ld);

@@ -1,5 +1,6 @@
 /* linear_heads: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]
- * One small matrix per head: the up-projections of latent attention in its absorbed form.
+ * One small matrix per head: the up-projections of latent attention in its absorbed form. Rows that a
+ * segment has as fast do not take that form: theirs are left as they are.
  * backward_input: dx[t, h, :] += dy[t, h, :] W[h];  backward_weight: dW[h] += dy[:, h]^T x[:, h]. */
 #include "op/op.h"
 #include "op/op_private.h"
@@ -14,7 +15,7 @@ typedef struct job {
     const params *p;
     const float *x;
     float *y;
-    int64_t ldx, rows;
+    int64_t ldx;
 } job;
 
 static void groups(void *context, int64_t begin, int64_t end, int worker) {
@@ -22,17 +23,18 @@ static void groups(void *context, int64_t begin, int64_t end, int worker) {
     const params *p = j->p;
     int64_t per_head = fm_panel_groups(&p->w->panels), n_out = p->w->n_out;
     for (int64_t i = begin; i < end; i++) {
-        int64_t h = i / per_head;
-        fm_matmul_group(j->run->kernels, &p->w[h].panels, i % per_head,
-                        j->x + h * p->x_stride + p->x_offset, j->ldx, j->rows, j->y + h * n_out,
-                        p->n_heads * n_out, fm_plan_scratch(j->run->plan, worker));
+        int64_t h = i / per_head, ldy = p->n_heads * n_out;
+        const float *x = j->x + h * p->x_stride + p->x_offset;
+        for (int64_t row = 0, n; (n = fm_step_slow_rows(j->run->step, &row)) > 0; row += n)
+            fm_matmul_group(j->run->kernels, &p->w[h].panels, i % per_head, x + row * j->ldx, j->ldx, n,
+                            j->y + row * ldy + h * n_out, ldy, fm_plan_scratch(j->run->plan, worker));
     }
 }
 
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     job j = {run, p, fm_input(run, node, 0), fm_output(run, node, 0),
-             fm_columns(run, node->inputs[0]), run->step->n_rows};
+             fm_columns(run, node->inputs[0])};
     fm_plan_fetch_next(run, node);
     fm_pool_for(run->pool, p->n_heads * fm_panel_groups(&p->w->panels), 1, groups, &j);
     return FM_OK;

@@ -26,19 +26,24 @@ typedef struct job {
     float *out;
 } job;
 
-/* Scratch of a worker: a block of latents, keys and values, a product's tile, and the running
- * softmax of every row of the step (m, l; the sums lie in the output). */
+/* Rows whose queries are together in a tile. */
+enum { ROWS = 96 };
+
+/* Scratch of a worker: a block of latents, keys and values, a product's tile, a tile of queries with a
+ * block's sums, and the running softmax of every row of the step (m, l; the sums lie in the output). */
 typedef struct scratch_map {
-    float *latents, *keys, *values, *tile, *work, *state;
+    float *latents, *keys, *values, *tile, *work, *queries, *small, *sums, *state;
 } scratch_map;
 
 static int64_t rows_capacity(const fm_plan *plan) { return fm_plan_options_of(plan)->rows; }
 
 static int64_t map_scratch(const fm_plan *plan, const params *p, float *base, scratch_map *m) {
     int64_t r = p->shape.kv_lora_rank, dr = p->shape.rope_dim, block = FM_ATTENTION_BLOCK, at = 0;
-    float **parts[] = {&m->tile, &m->latents, &m->keys, &m->values, &m->work, &m->state};
-    int64_t sizes[] = {FM_MATMUL_SCRATCH, block * (r + dr), block * (p->shape.nope_dim + dr),
-                       block * p->shape.v_dim, fm_attention_work(1, p->shape.v_dim),
+    int64_t dq = p->shape.nope_dim + dr, dv = p->shape.v_dim;
+    float **parts[] = {&m->tile, &m->latents, &m->keys, &m->values, &m->work, &m->queries, &m->small,
+                       &m->sums, &m->state};
+    int64_t sizes[] = {FM_MATMUL_SCRATCH, block * (r + dr), block * dq, block * dv,
+                       fm_attention_work(ROWS), ROWS * dq, 2 * ROWS, ROWS * dv,
                        rows_capacity(plan) * 2};
     for (size_t i = 0; i < FM_COUNT(sizes); i++) {
         *parts[i] = base ? base + at : NULL;
@@ -63,40 +68,49 @@ static void make_block(const job *j, const fm_segment *s, int64_t h, int64_t blo
                        const scratch_map *m) {
     const fm_mla_shape *shape = &j->p->shape;
     const fm_kernels *k = j->run->kernels;
-    const fm_kv_shape *kv = j->run->step->kv;
+    fm_attention_rows cached = {.kv = j->run->step->kv, .pages = s->pages, .layer = shape->layer};
     int64_t r = shape->kv_lora_rank, dr = shape->rope_dim, dn = shape->nope_dim, d = r + dr;
-    for (int64_t at = 0; at < count; at++) {
-        int64_t ld;
-        const float *row = fm_cache_read(k, kv, s->pages, shape->layer, block + at, 1, 0, d,
-                                         m->latents + at * d, &ld);
-        if (row != m->latents + at * d) memcpy(m->latents + at * d, row, (size_t)d * sizeof(float));
-        memcpy(m->keys + at * (dn + dr) + dn, m->latents + at * d + r, (size_t)dr * sizeof(float));
+    for (int64_t at = 0, run; at < count; at += run) {
+        fm_kept_form form;
+        fm_kept_rows rows;
+        run = fm_attention_rows_at(&cached, block + at, 0, count - at, &form, &rows);
+        k->rows_to_floats[form](&rows, run, d, m->latents + at * d, d);
     }
+    for (int64_t at = 0; at < count; at++)
+        memcpy(m->keys + at * (dn + dr) + dn, m->latents + at * d + r, (size_t)dr * sizeof(float));
     const fm_panels *uk = &j->p->uk[h].panels, *uv = &j->p->uv[h].panels;
     fm_matmul(k, uk, 0, fm_panel_count(uk), m->latents, d, count, m->keys, dn + dr, m->tile);
     fm_matmul(k, uv, 0, fm_panel_count(uv), m->latents, d, count, m->values, shape->v_dim, m->tile);
 }
 
-/* Row t of head h reads one block. (m, l) travel in `state` from block to block. */
-static void attend_block(const job *j, const fm_segment *s, int64_t h, int64_t t, int64_t block,
-                         const scratch_map *m) {
+/* `rows` rows of head h from row t of the step on read one block. (m, l) travel in `state` from block to
+ * block. */
+static void attend_block(const job *j, const fm_segment *s, int64_t h, int64_t t, int64_t rows,
+                         int64_t block, const scratch_map *m) {
     const fm_mla_shape *shape = &j->p->shape;
-    int64_t dq = shape->nope_dim + shape->rope_dim, dv = shape->v_dim;
-    int64_t length = s->position + t - s->row + 1, count = length - block;
-    if (count > FM_ATTENTION_BLOCK) count = FM_ATTENTION_BLOCK;
-    fm_attention a = {.k = j->run->kernels, .n = 1, .d_k = dq, .d_v = dv,
-                      .scale = (float)shape->scale,
-                      .out = j->out + (t * shape->n_heads + h) * dv, .ldo = dv, .work = m->work,
-                      .started = block > 0};
-    float *state = m->state + 2 * t;
-    if (a.started) fm_attention_restore(&a, state);
-    a.k->dots(j->q + (t * shape->n_heads + h) * dq, 1, dq, m->keys, count, dq, dq, a.scale,
-              fm_attention_scores(&a), FM_ATTENTION_BLOCK);
-    fm_attention_block_begin(&a, count);
-    fm_attention_block_values(&a, 0, count, m->values, dv);
-    fm_attention_block_end(&a);
-    fm_attention_save(&a, state);
-    if (block + count == length) fm_attention_finish(&a);
+    const fm_kernels *k = j->run->kernels;
+    int64_t dq = shape->nope_dim + shape->rope_dim, dv = shape->v_dim, ld = shape->n_heads * dv;
+    fm_attention a = {.k = k, .rows = rows, .heads = 1, .d_k = dq, .d_v = dv,
+                      .position = s->position + t - s->row, .queries = m->queries, .work = m->work,
+                      .keys = {.x = m->keys, .ld = dq, .first = block},
+                      .values = {.x = m->values, .ld = dv, .first = block}};
+    int64_t first = fm_attention_first_row(&a, block);
+    if (first == rows) return;
+    for (int64_t i = first; i < rows; i++)
+        memcpy(m->queries + i * dq, j->q + ((t + i) * shape->n_heads + h) * dq, (size_t)dq * sizeof(float));
+    k->scale((float)shape->scale, (rows - first) * dq, m->queries + first * dq);
+    fm_attention_sums all = {m->small, m->small + ROWS, m->sums, dv};
+    fm_attention_block(&a, block, &all);
+    float *running = m->state + t, *out = j->out + (t * shape->n_heads + h) * dv;
+    fm_attention_sums from = {all.m + first, all.l + first, all.a + first * dv, dv};
+    fm_attention_sums into = {running + first, running + rows_capacity(j->run->plan) + first,
+                              out + first * ld, ld};
+    fm_attention_merge(k, rows - first, dv, block == 0, &from, &into);
+    /* Rows whose last position lies in this block are done. */
+    for (int64_t i = first; i < rows && a.position + i < block + FM_ATTENTION_BLOCK; i++) {
+        fm_attention_sums one = {NULL, running + rows_capacity(j->run->plan) + i, out + i * ld, ld};
+        fm_attention_finish(k, 1, dv, &one);
+    }
 }
 
 static void heads(void *context, int64_t begin, int64_t end, int worker) {
@@ -114,8 +128,9 @@ static void heads(void *context, int64_t begin, int64_t end, int worker) {
         for (int64_t block = 0; block < last; block += FM_ATTENTION_BLOCK) {
             int64_t count = last - block < FM_ATTENTION_BLOCK ? last - block : FM_ATTENTION_BLOCK;
             make_block(j, s, h, block, count, &m);
-            for (int64_t p = block > from ? block : from; p < last; p++)
-                attend_block(j, s, h, s->row + p - s->position, block, &m);
+            for (int64_t p = from; p < last; p += ROWS)
+                attend_block(j, s, h, s->row + p - s->position, last - p < ROWS ? last - p : ROWS, block,
+                             &m);
         }
     }
 }

@@ -26,6 +26,29 @@ static inline int64_t fm_rows(const fm_run *run, fm_value v) {
     return fm_plan_rows(run->plan, run->step, v);
 }
 
+/* The next rows of the step from *row on that are not fast, as many as lie together: their number, 0 at
+ * the end, and in *row the first. */
+static inline int64_t fm_step_slow_rows(const fm_step *step, int64_t *row) {
+    int64_t n = 0;
+    for (int i = 0; i < step->n_segments; i++) {
+        const fm_segment *s = &step->segments[i];
+        int64_t end = s->row + s->count, fast = s->fast_from - s->position + s->row;
+        int64_t behind = s->fast_to - s->position + s->row;
+        int64_t at = *row + n > s->row ? *row + n : s->row;
+        if (at >= end) continue;
+        if (at >= fast && at < behind) {
+            if (n > 0) return n;
+            at = behind < end ? behind : end;
+        }
+        if (n == 0) *row = at;
+        if (at == end) continue;
+        int64_t stop = fast > at && fast < end && behind > fast ? fast : end;
+        n += stop - at;
+        if (stop < end) return n;
+    }
+    return n;
+}
+
 /* Panels that one call of a product takes: one tile. Fixed, like every grain. */
 enum { FM_PANEL_GRAIN = FM_TILE_PANELS };
 static inline int64_t fm_panel_groups(const fm_panels *w) {

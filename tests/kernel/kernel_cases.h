@@ -118,9 +118,6 @@ static inline void call_rotate_halves(const fm_kernels *k, case_data *c) {
     k->rotate(case_out(c), c->n, c->a, c->b, false);
 }
 
-static inline void call_bf16_to_float(const fm_kernels *k, case_data *c) {
-    k->bf16_to_float((const uint16_t *)c->a, c->n, case_out(c));
-}
 static inline void call_bf16_from_float(const fm_kernels *k, case_data *c) {
     k->bf16_from_float(c->b, c->n, (uint16_t *)case_out(c));
 }
@@ -143,23 +140,52 @@ static inline void call_int8_from_float(const fm_kernels *k, case_data *c) {
     k->int8_from_float(c->a, c->n, c->k0, codes, case_out(c) + c->n / 4 + 3);
     for (int64_t i = 0; i < c->n; i++) c->value += (float)(codes[i] * (i % 7)); /* as they are no floats */
 }
-static inline void call_int8_to_float(const fm_kernels *k, case_data *c) {
-    k->int8_to_float((const int8_t *)c->a, c->b, c->n, c->k0, case_out(c));
-}
 
 /* ---- attention: rows queries, n keys, d wide ---------------------------------------------------- */
 
-static inline void make_dots(dice *d, case_data *c) {
-    c->lda = c->d + roll_below(d, 9);
-    c->ldb = c->d + roll_below(d, 9);
-    c->ldo = c->n + roll_below(d, 9);
+/* Rows of a cache, n of them, d wide, `lda` floats apart, k0 numbers to a scale in an INT8 one, whose
+ * scales lie in the last eighth. */
+static inline void make_rows(dice *d, case_data *c) {
+    if (c->n < 1 || c->n > FM_PANEL) c->n = 1 + roll_below(d, FM_PANEL);
+    c->d %= FM_TILE_K + 1;
+    c->k0 = INT64_C(8) << roll_below(d, 4);
+    c->lda = c->d + c->d / 8 + roll_below(d, 9);
+    c->ldo = c->d + roll_below(d, 9);
+    c->rows = FM_PANEL;
     c->a = case_floats(d, c->rows * c->lda);
-    c->b = case_floats(d, c->n * c->ldb);
-    case_output(d, c, c->rows * c->ldo);
+    c->scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof(float), FM_MEM_OTHER);
+    assert_non_null(c->scratch);
+    case_output(d, c, FM_PANEL * c->ldo);
 }
-static inline void call_dots(const fm_kernels *k, case_data *c) {
-    k->dots(c->a, c->rows, c->lda, c->b, c->n, c->ldb, c->d, 0.07f, case_out(c), c->ldo);
+static inline fm_kept_rows case_rows(const case_data *c) {
+    return (fm_kept_rows){c->a, c->a + c->d, (size_t)c->lda * sizeof(float), c->k0};
 }
+static inline int64_t case_columns(const case_data *c, fm_kept_form form) {
+    return form == FM_KEPT_INT8 ? c->d / c->k0 * c->k0 : c->d;
+}
+static inline void call_rows(const fm_kernels *k, case_data *c, fm_kept_form form) {
+    fm_kept_rows rows = case_rows(c);
+    k->rows_to_floats[form](&rows, c->n, case_columns(c, form), case_out(c), c->ldo);
+}
+static inline void call_panel(const fm_kernels *k, case_data *c, fm_kept_form form) {
+    fm_kept_rows rows = case_rows(c);
+    int64_t d = case_columns(c, form);
+    c->scratch[d * FM_PANEL] = 5;
+    k->rows_to_panel[form](&rows, c->n, d, c->scratch);
+    memcpy(case_out(c), c->scratch, (size_t)(d * FM_PANEL) * sizeof(float));
+    c->value = c->scratch[d * FM_PANEL]; /* nobody may have touched it */
+}
+#define CASE_ROWS(name, id)                                                                        \
+    static inline void call_rows_##name(const fm_kernels *k, case_data *c) {                       \
+        call_rows(k, c, FM_KEPT_##id);                                                             \
+    }                                                                                              \
+    static inline void call_panel_##name(const fm_kernels *k, case_data *c) {                      \
+        call_panel(k, c, FM_KEPT_##id);                                                            \
+    }
+CASE_ROWS(f32, F32)
+CASE_ROWS(bf16, BF16)
+CASE_ROWS(int8, INT8)
+#undef CASE_ROWS
 
 static inline void make_weighted_rows(dice *d, case_data *c) {
     c->lda = c->n + roll_below(d, 9);
@@ -294,7 +320,6 @@ static inline void call_codes_product(const fm_kernels *k, case_data *c) {
         return k->member != below->member;                                                         \
     }
 CASE_DIFFERS(tile_fma)
-CASE_DIFFERS(dots)
 CASE_DIFFERS(weighted_rows)
 CASE_DIFFERS(max)
 CASE_DIFFERS(exp_sum)
@@ -305,10 +330,8 @@ CASE_DIFFERS(add)
 CASE_DIFFERS(axpy)
 CASE_DIFFERS(scale)
 CASE_DIFFERS(rotate)
-CASE_DIFFERS(bf16_to_float)
 CASE_DIFFERS(bf16_from_float)
 CASE_DIFFERS(int8_from_float)
-CASE_DIFFERS(int8_to_float)
 CASE_DIFFERS(codes_from_float)
 CASE_DIFFERS(codes_rest)
 #undef CASE_DIFFERS
@@ -325,6 +348,11 @@ static inline bool differs_codes_product(const fm_kernels *k, const fm_kernels *
     return k->codes_product[c->layout] != below->codes_product[c->layout];
 }
 
+static inline bool differs_rows(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
+    (void)c;
+    return k->rows_to_panel[0] != below->rows_to_panel[0];
+}
+
 static inline double macs_rows_n_d(const case_data *c) {
     return (double)c->rows * (double)c->n * (double)c->d;
 }
@@ -335,6 +363,7 @@ static inline double macs_unpack(const case_data *c) {
 static inline double bytes_unpack(const case_data *c) {
     return (double)fm_tensor_bytes(&c->tensor.t) * (double)tile_columns(c) / (double)c->n;
 }
+static inline double bytes_rows(const case_data *c) { return 4.0 * (double)(c->n * c->d); }
 static inline double macs_n_d(const case_data *c) { return (double)c->n * (double)c->d; }
 static inline double bytes_2_vectors(const case_data *c) { return 8 * (double)c->n; }
 static inline double bytes_3_vectors(const case_data *c) { return 12 * (double)c->n; }
@@ -386,14 +415,17 @@ static inline double bytes_weight(const case_data *c) {
 #define VECTOR(name, make, call, differs, bytes)                                                   \
     {name, make, call, differs, 1, 4096, 1, NULL, bytes, FM_DTYPE_F32}
 
+/* Floats made per second. */
+#define CASE_KEPT(name, make, call)                                                                \
+    {name, make, call, differs_rows, 1, 16, FM_TILE_K, macs_n_d, bytes_rows, FM_DTYPE_F32},
+
 /* `make` is NULL for the cases with weights: make_weight packs the dtype. */
 static const kernel_case kernel_cases[] = {
     {"tile_fma", make_tile_fma, call_tile_fma, differs_tile_fma, 48, 128, 3, macs_tile, NULL,
      FM_DTYPE_F32},
-    {"dots", make_dots, call_dots, differs_dots, 16, 256, 576, macs_rows_n_d, bytes_attention,
-     FM_DTYPE_F32},
-    {"dots, 1 query", make_dots, call_dots, differs_dots, 1, 256, 128, macs_rows_n_d,
-     bytes_attention, FM_DTYPE_F32},
+    CASE_KEPT("rows f32, kept", make_rows, call_rows_f32) CASE_KEPT("rows bf16, kept", make_rows, call_rows_bf16)
+    CASE_KEPT("rows int8, kept", make_rows, call_rows_int8) CASE_KEPT("panel f32", make_rows, call_panel_f32)
+    CASE_KEPT("panel bf16", make_rows, call_panel_bf16) CASE_KEPT("panel int8", make_rows, call_panel_int8)
     {"weighted_rows", make_weighted_rows, call_weighted_rows, differs_weighted_rows, 16, 256, 512,
      macs_rows_n_d, bytes_attention, FM_DTYPE_F32},
     {"weighted_rows, 1", make_weighted_rows, call_weighted_rows, differs_weighted_rows, 1, 256, 128,
@@ -409,10 +441,8 @@ static const kernel_case kernel_cases[] = {
     VECTOR("scale", make_vectors, call_scale, differs_scale, bytes_2_vectors),
     VECTOR("rotate pairs", make_rotation, call_rotate_pairs, differs_rotate, bytes_3_vectors),
     VECTOR("rotate halves", make_rotation, call_rotate_halves, differs_rotate, bytes_3_vectors),
-    VECTOR("bf16_to_float", make_vectors, call_bf16_to_float, differs_bf16_to_float, NULL),
     VECTOR("bf16_from_float", make_vectors, call_bf16_from_float, differs_bf16_from_float, NULL),
     VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
-    VECTOR("int8_to_float", make_int8, call_int8_to_float, differs_int8_to_float, NULL),
     VECTOR("codes_from_float", make_vectors, call_codes_from_float, differs_codes_from_float, NULL),
     VECTOR("codes_rest", make_vectors, call_codes_rest, differs_codes_rest, NULL),
     CASE_WEIGHTS(CASE_UNPACK, CASE_ROW)

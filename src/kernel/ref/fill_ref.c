@@ -43,7 +43,12 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_TCQ4] = fm_codes_product_ref,
             },
         .codes_rest = fm_codes_rest_ref,
-        .dots = fm_dots_ref,
+        .rows_to_floats = {[FM_KEPT_F32] = fm_rows_to_floats_f32_ref,
+                           [FM_KEPT_BF16] = fm_rows_to_floats_bf16_ref,
+                           [FM_KEPT_INT8] = fm_rows_to_floats_int8_ref},
+        .rows_to_panel = {[FM_KEPT_F32] = fm_rows_to_panel_f32_ref,
+                          [FM_KEPT_BF16] = fm_rows_to_panel_bf16_ref,
+                          [FM_KEPT_INT8] = fm_rows_to_panel_int8_ref},
         .weighted_rows = fm_weighted_rows_ref,
         .max = fm_max_ref,
         .exp_sum = fm_exp_sum_ref,
@@ -54,9 +59,7 @@ void fm_kernels_fill_ref(fm_kernels *k) {
         .axpy = fm_axpy_ref,
         .scale = fm_scale_ref,
         .rotate = fm_rotate_ref,
-        .bf16_to_float = fm_bf16_to_float_ref,
         .bf16_from_float = fm_bf16_from_float_ref,
         .int8_from_float = fm_int8_from_float_ref,
-        .int8_to_float = fm_int8_to_float_ref,
     };
 }

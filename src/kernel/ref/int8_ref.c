@@ -25,8 +25,3 @@ void fm_int8_from_float_ref(const float *x, int64_t n, int64_t block, int8_t *co
             out[i] = plain ? (int8_t)lrintf(in[i] * inverse) : 0;
     }
 }
-
-void fm_int8_to_float_ref(const int8_t *codes, const float *scales, int64_t n, int64_t block,
-                          float *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = (float)codes[i] * scales[i / block];
-}

@@ -1,7 +1,5 @@
-/* product_ref.c: products of matrices, and of queries with keys and values, in plain C. */
+/* product_ref.c: products of matrices, and of weights with values, in plain C. */
 #include "kernel/ref/ref.h"
-
-#include "kernel/ref/lanes_ref.h"
 
 #include <math.h>
 
@@ -15,19 +13,6 @@ void fm_tile_fma_ref(int n_panels, int64_t nk, const float *tile, int64_t rows, 
                 for (int r = 0; r < FM_PANEL; r++)
                     out[r] = fmaf(x[m * ldx + k], w[k * FM_PANEL + r], out[r]);
         }
-}
-
-static float dot(const float *a, const float *b, int64_t n) {
-    float lane[FM_PANEL] = {0};
-    for (int64_t i = 0; i < n; i++) lane[i % FM_PANEL] = fmaf(a[i], b[i], lane[i % FM_PANEL]);
-    return fm_lane_sum_ref(lane);
-}
-
-void fm_dots_ref(const float *q, int64_t nq, int64_t ldq, const float *k, int64_t nk, int64_t ldk,
-                 int64_t d, float scale, float *out, int64_t ldo) {
-    for (int64_t i = 0; i < nq; i++)
-        for (int64_t j = 0; j < nk; j++)
-            out[i * ldo + j] = scale * dot(q + i * ldq, k + j * ldk, d);
 }
 
 void fm_weighted_rows_ref(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,

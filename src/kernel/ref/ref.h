@@ -29,8 +29,14 @@ FM_REF_UNPACK(f8);
 
 void fm_tile_fma_ref(int n_panels, int64_t nk, const float *tile, int64_t rows, const float *x,
                      int64_t ldx, float *y, int64_t ldy);
-void fm_dots_ref(const float *q, int64_t nq, int64_t ldq, const float *k, int64_t nk, int64_t ldk,
-                 int64_t d, float scale, float *out, int64_t ldo);
+#define FM_REF_ROWS(form)                                                                          \
+    void fm_rows_to_floats_##form##_ref(const fm_kept_rows *rows, int64_t n, int64_t d, float *y,  \
+                                        int64_t ldy);                                              \
+    void fm_rows_to_panel_##form##_ref(const fm_kept_rows *rows, int64_t n, int64_t d, float *panel)
+FM_REF_ROWS(f32);
+FM_REF_ROWS(bf16);
+FM_REF_ROWS(int8);
+#undef FM_REF_ROWS
 void fm_weighted_rows_ref(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,
                           int64_t ldv, int64_t d, float *acc, int64_t ldacc);
 
@@ -44,12 +50,9 @@ void fm_axpy_ref(float a, const float *x, int64_t n, float *y);
 void fm_scale_ref(float a, int64_t n, float *x);
 void fm_rotate_ref(float *x, int64_t n_pairs, const float *cosines, const float *sines,
                    bool interleaved);
-void fm_bf16_to_float_ref(const uint16_t *x, int64_t n, float *y);
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y);
 void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out);
 void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest);
 void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const fm_codes *x,
                           int64_t ldx, int64_t rows, float *y, int64_t ldy);
 void fm_int8_from_float_ref(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);
-void fm_int8_to_float_ref(const int8_t *codes, const float *scales, int64_t n, int64_t block,
-                          float *y);

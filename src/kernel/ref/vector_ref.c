@@ -61,10 +61,6 @@ void fm_rotate_ref(float *x, int64_t n_pairs, const float *cosines, const float 
     }
 }
 
-void fm_bf16_to_float_ref(const uint16_t *x, int64_t n, float *y) {
-    for (int64_t i = 0; i < n; i++) y[i] = fm_bf16_to_float(x[i]);
-}
-
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y) {
     for (int64_t i = 0; i < n; i++) y[i] = fm_bf16_from_float(x[i]);
 }

@@ -7,6 +7,9 @@
 #define ROW_PRODUCT(id, name, level)                                                               \
     k->row_product[FM_LAYOUT_##id] = fm_row_product_##name##_##level;
 
+#define ROWS(id, name, level)                                                                      \
+    k->rows_to_floats[FM_KEPT_##id] = fm_rows_to_floats_##name##_##level;                          \
+    k->rows_to_panel[FM_KEPT_##id] = fm_rows_to_panel_##name##_##level;
 #define CODES_PRODUCT(id, name, level)                                                             \
     k->codes_product[FM_LAYOUT_##id] = fm_codes_product_##name##_##level;
 
@@ -16,7 +19,7 @@
         FM_X86_LAYOUTS(UNPACK, level)                                                              \
         FM_X86_PACKED_LAYOUTS(ROW_PRODUCT, level)                                                  \
         k->tile_fma = fm_tile_fma_##level;                                                         \
-        k->dots = fm_dots_##level;                                                                 \
+        FM_X86_KEPT_FORMS(ROWS, level)                                                             \
         k->weighted_rows = fm_weighted_rows_##level;                                               \
         k->max = fm_max_##level;                                                                   \
         k->exp_sum = fm_exp_sum_##level;                                                           \
@@ -27,10 +30,8 @@
         k->axpy = fm_axpy_##level;                                                                 \
         k->scale = fm_scale_##level;                                                               \
         k->rotate = fm_rotate_##level;                                                             \
-        k->bf16_to_float = fm_bf16_to_float_##level;                                               \
         k->bf16_from_float = fm_bf16_from_float_##level;                                           \
         k->int8_from_float = fm_int8_from_float_##level;                                           \
-        k->int8_to_float = fm_int8_to_float_##level;                                               \
         k->codes_from_float = fm_codes_from_float_##level;                                         \
         k->codes_rest = fm_codes_rest_##level;                                                     \
         more                                                                                       \

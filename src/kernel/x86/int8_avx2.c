@@ -40,17 +40,6 @@ void fm_int8_from_float_avx2(const float *x, int64_t n, int64_t block, int8_t *c
     }
 }
 
-void fm_int8_to_float_avx2(const int8_t *codes, const float *scales, int64_t n, int64_t block,
-                           float *y) {
-    for (int64_t at = 0; at < n; at += block) {
-        __m256 scale = _mm256_set1_ps(scales[at / block]);
-        for (int64_t i = at; i < at + block; i += 8) {
-            __m256i q = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(codes + i)));
-            _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_cvtepi32_ps(q), scale));
-        }
-    }
-}
-
 void fm_codes_from_float_avx2(const float *x, int64_t n, fm_codes *out) {
     float last[FM_CODES];
     for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {

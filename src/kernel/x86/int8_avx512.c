@@ -39,21 +39,6 @@ void fm_int8_from_float_avx512(const float *x, int64_t n, int64_t block, int8_t 
     }
 }
 
-void fm_int8_to_float_avx512(const int8_t *codes, const float *scales, int64_t n, int64_t block,
-                             float *y) {
-    if (block < 16) {
-        fm_int8_to_float_avx2(codes, scales, n, block, y);
-        return;
-    }
-    for (int64_t at = 0; at < n; at += block) {
-        __m512 scale = _mm512_set1_ps(scales[at / block]);
-        for (int64_t i = at; i < at + block; i += 16) {
-            __m512i q = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(codes + i)));
-            _mm512_storeu_ps(y + i, _mm512_mul_ps(_mm512_cvtepi32_ps(q), scale));
-        }
-    }
-}
-
 void fm_codes_from_float_avx512(const float *x, int64_t n, fm_codes *out) {
     float last[FM_CODES];
     for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {

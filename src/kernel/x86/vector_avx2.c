@@ -184,15 +184,6 @@ void fm_rotate_avx2(float *x, int64_t n_pairs, const float *cosines, const float
 
 /* ---- bfloat16 ---------------------------------------------------------------------------------- */
 
-void fm_bf16_to_float_avx2(const uint16_t *x, int64_t n, float *y) {
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256i v = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(x + i)));
-        _mm256_storeu_si256((__m256i *)(y + i), _mm256_slli_epi32(v, 16));
-    }
-    fm_bf16_to_float_ref(x + i, n - i, y + i);
-}
-
 /* Rounded halves in the low 16 bits of words, as half.h. */
 static FM_INLINE __m256i round_bf16(__m256 v) {
     __m256i bits = _mm256_castps_si256(v), high = _mm256_srli_epi32(bits, 16);

@@ -158,13 +158,6 @@ void fm_rotate_avx512(float *x, int64_t n_pairs, const float *cosines, const flo
 
 /* ---- bfloat16 ---------------------------------------------------------------------------------- */
 
-void fm_bf16_to_float_avx512(const uint16_t *x, int64_t n, float *y) {
-    LOOP(i, mask) {
-        __m512i v = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, x + i));
-        _mm512_mask_storeu_epi32(y + i, mask, _mm512_slli_epi32(v, 16));
-    }
-}
-
 /* By integers, as half.h: the instruction for it would flush subnormals. */
 void fm_bf16_from_float_avx512(const float *x, int64_t n, uint16_t *y) {
     const __m512i one = _mm512_set1_epi32(1), bias = _mm512_set1_epi32(0x7fff);

@@ -53,13 +53,21 @@
                                            const fm_codes *x, int64_t ldx, int64_t rows, float *y, \
                                            int64_t ldy);
 
+/* The forms in which rows are kept. */
+#define FM_X86_KEPT_FORMS(FORM, level)                                                             \
+    FORM(F32, f32, level) FORM(BF16, bf16, level) FORM(INT8, int8, level)
+#define FM_DECLARE_ROWS(id, name, level)                                                           \
+    void fm_rows_to_floats_##name##_##level(const fm_kept_rows *rows, int64_t n, int64_t d,        \
+                                            float *y, int64_t ldy);                                \
+    void fm_rows_to_panel_##name##_##level(const fm_kept_rows *rows, int64_t n, int64_t d,         \
+                                           float *panel);
+
 #define FM_DECLARE_KERNELS(level)                                                                  \
     FM_X86_LAYOUTS(FM_DECLARE_UNPACK, level)                                                       \
     FM_X86_PACKED_LAYOUTS(FM_DECLARE_ROW_PRODUCT, level)                                           \
     void fm_tile_fma_##level(int n_panels, int64_t nk, const float *tile, int64_t rows,            \
                              const float *x, int64_t ldx, float *y, int64_t ldy);                  \
-    void fm_dots_##level(const float *q, int64_t nq, int64_t ldq, const float *k, int64_t nk,      \
-                         int64_t ldk, int64_t d, float scale, float *out, int64_t ldo);            \
+    FM_X86_KEPT_FORMS(FM_DECLARE_ROWS, level)                                                      \
     void fm_weighted_rows_##level(const float *p, int64_t n, int64_t ldp, const float *v,          \
                                   int64_t nk, int64_t ldv, int64_t d, float *acc, int64_t ldacc);  \
     float fm_max_##level(const float *x, int64_t n);                                               \
@@ -72,12 +80,9 @@
     void fm_scale_##level(float a, int64_t n, float *x);                                           \
     void fm_rotate_##level(float *x, int64_t n_pairs, const float *cosines, const float *sines,    \
                            bool interleaved);                                                      \
-    void fm_bf16_to_float_##level(const uint16_t *x, int64_t n, float *y);                         \
     void fm_bf16_from_float_##level(const float *x, int64_t n, uint16_t *y);                       \
     void fm_int8_from_float_##level(const float *x, int64_t n, int64_t block, int8_t *codes,       \
                                     float *scales);                                                \
-    void fm_int8_to_float_##level(const int8_t *codes, const float *scales, int64_t n,             \
-                                  int64_t block, float *y);                                        \
     void fm_codes_from_float_##level(const float *x, int64_t n, fm_codes *out);                    \
     void fm_codes_rest_##level(const float *x, int64_t n, const fm_codes *codes, float *rest);
 
