@@ -12,8 +12,10 @@
 #include "graph/plan.h"
 #include "model/arch/arch.h"
 #include "model/config.h"
+#include "model/names.h"
 #include "op/experts.h"
 #include "op/gate.h"
+#include "op/squares.h"
 #include "pack/pack.h"
 
 /* A weight that a model does not have (a bias, a norm) has a NULL name. */
@@ -121,10 +123,19 @@ int64_t fm_model_rotary_dims(const fm_config *config);
 
 /* ---- recording --------------------------------------------------------------------------------*/
 
+/* Asked while a plan is recorded, for every input of a weight: where to add it up. `parts`: heads or
+ * experts with inputs of their own. NULL: not wanted. Of weights with one input the first is named: Q for
+ * Q, K and V; Q_A or Q for KV_A; GATE for UP. */
+typedef struct fm_watcher {
+    fm_tally *(*tally)(void *context, fm_role role, int64_t layer, int64_t parts, int64_t columns);
+    void *context;
+} fm_watcher;
+
 typedef struct fm_record_options {
     bool hidden;  /* keep "hidden.N": N = 0 the embedding, N = l + 1 after layer l; and "final" */
     bool experts; /* keep "routing.N" of every MoE layer N */
     bool states;  /* keep "states" [rows, D]: the state after the last norm of every row */
+    const fm_watcher *watcher; /* adds up what goes into the weights; NULL: nobody does */
 } fm_record_options;
 
 /* Kept values of a recorded plan: "logits" [outputs, V] and "final" [outputs, D], the state after

@@ -29,8 +29,9 @@ fm_status fm_model_record(const fm_model *m, const fm_record_options *options, f
     }
     double eps = m->config.rms_norm_eps;
     fm_value final;
-    if (options->states) {
+    if (options->states || options->watcher) {
         fm_value states = fm_rmsnorm(plan, h, &m->final_norm, eps);
+        fm_watch_input(&r, states, FM_ROLE_HEAD);
         fm_plan_keep(plan, states, "states");
         final = fm_select_outputs(plan, states);
     } else {

@@ -1,6 +1,8 @@
 /* The ops that are not attention or the gate, one by one against plain loops in double precision. */
 #include "op_support.h"
 
+#include "op/squares.h"
+
 #include <limits.h>
 
 /* Runs what `out` was recorded into over `rows` and checks it. */
@@ -336,6 +338,83 @@ static void experts_and_combine_agree_with_dense_loops(void **state) {
     }
 }
 
+/* The squares of what a tally's parts read, in double. */
+static void a_watch_adds_the_squares_of_its_own_columns_over_runs(void **state) {
+    (void)state;
+    enum { ROWS = 9, COLUMNS = 530, PARTS = 3, OFFSET = 5, STRIDE = 170, WIDTH = 130 };
+    dice d = {.seed = 61};
+    for (int threads = 1; threads <= 3; threads += 2) {
+        float *x = roll_floats(&d, ROWS * COLUMNS);
+        double squares[PARTS * WIDTH] = {0}, rows[PARTS] = {0};
+        fm_tally tally = {PARTS, WIDTH, squares, rows};
+        bench b = bench_new(ROWS, 1, threads);
+        fm_value xv = input(b.plan, x, FM_ROWS_TOKENS, COLUMNS);
+        fm_watch(b.plan, xv, OFFSET, STRIDE, &tally);
+        fm_plan_keep(b.plan, xv, "out");
+        bench_run(&b, ROWS);
+        bench_run(&b, ROWS - 1); /* a shorter step adds to the first */
+        for (int p = 0; p < PARTS; p++) {
+            assert_true(rows[p] == 2 * ROWS - 1);
+            for (int c = 0; c < WIDTH; c++) {
+                double want = 0;
+                for (int i = 0; i < 2 * ROWS - 1; i++) {
+                    double v = (double)x[i % ROWS * COLUMNS + OFFSET + p * STRIDE + c];
+                    want += v * v;
+                }
+                assert_true(squares[p * WIDTH + c] == want);
+            }
+        }
+        free(x);
+        bench_free(&b);
+    }
+}
+
+static void watched_experts_count_what_is_sent_to_them_and_what_lies_between(void **state) {
+    (void)state;
+    dice d = {.seed = 67};
+    fm_gate gate = {.n_experts = E, .per_token = K, .n_groups = 1, .kept_groups = 1,
+                    .scoring = FM_GATE_SIGMOID, .normalize = true, .scale = 1.5};
+    for (int trial = 0; trial < 2; trial++) {
+        experts e;
+        experts_new(&e, &d);
+        fm_expert_provider provider = {&e, E, D, F, want, get};
+        float *x = roll_floats(&d, T * D), *z = roll_floats(&d, T * E);
+        for (int t = 0; t < T; t++) z[t * E + 4] = -50; /* nobody goes to expert 4 */
+        double in[E * D] = {0}, between[E * F] = {0}, in_rows[E] = {0}, between_rows[E] = {0};
+        fm_tally in_tally = {E, D, in, in_rows}, between_tally = {E, F, between, between_rows};
+        bench b = bench_new(T + 3, K, 1 + 2 * trial);
+        fm_value xv = input(b.plan, x, FM_ROWS_TOKENS, D);
+        fm_value routing = fm_route(b.plan, input(b.plan, z, FM_ROWS_TOKENS, E), NULL, &gate);
+        fm_plan_keep(b.plan, routing, "routing");
+        fm_watch_experts(b.plan, xv, routing, &provider, &gate, &in_tally, &between_tally);
+        bench_run(&b, T);
+        fm_routing r = fm_routing_view(&gate, fm_plan_data(b.plan, routing), T + 3);
+        for (int id = 0; id < E; id++) {
+            double want_in[D] = {0}, want_between[F] = {0};
+            int rows = r.offsets[id + 1] - r.offsets[id];
+            for (int i = 0; i < rows; i++) {
+                const float *row = x + r.tokens[r.offsets[id] + i] * D;
+                double *g = linear_double(row, 1, D, e.gate + id * F * D, F, D, NULL);
+                double *u = linear_double(row, 1, D, e.up + id * F * D, F, D, NULL);
+                for (int c = 0; c < D; c++) want_in[c] += (double)row[c] * (double)row[c];
+                for (int f = 0; f < F; f++) {
+                    double y = g[f] / (1 + exp(-g[f])) * u[f];
+                    want_between[f] += y * y;
+                }
+                free(g), free(u);
+            }
+            assert_true(in_rows[id] == rows && between_rows[id] == rows);
+            assert_true(id != 4 || rows == 0);
+            for (int c = 0; c < D; c++) assert_true(in[id * D + c] == want_in[c]);
+            for (int f = 0; f < F; f++)
+                assert_true(fabs(between[id * F + f] - want_between[f]) <= 1e-4 * (1 + want_between[f]));
+        }
+        free(x), free(z);
+        bench_free(&b);
+        experts_free(&e);
+    }
+}
+
 static void an_expert_that_cannot_be_had_stops_the_run(void **state) {
     (void)state;
     dice d = {.seed = 48};
@@ -383,6 +462,8 @@ int main(void) {
         cmocka_unit_test(elementwise_ops_and_moves_are_exact),
         cmocka_unit_test(only_the_rows_asked_for_are_selected),
         cmocka_unit_test(experts_and_combine_agree_with_dense_loops),
+        cmocka_unit_test(a_watch_adds_the_squares_of_its_own_columns_over_runs),
+        cmocka_unit_test(watched_experts_count_what_is_sent_to_them_and_what_lies_between),
         cmocka_unit_test(an_expert_that_cannot_be_had_stops_the_run),
         cmocka_unit_test(every_op_has_a_name_of_its_own),
     };

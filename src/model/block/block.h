@@ -14,6 +14,11 @@ typedef struct fm_recorder {
     int64_t layer;   /* being recorded: names observations and places the cache */
 } fm_recorder;
 
+/* Adds up x for whoever watches; parts lie `stride` apart from `offset` on. */
+void fm_watch_input(const fm_recorder *r, fm_value x, fm_role role);
+void fm_watch_parts(const fm_recorder *r, fm_value x, fm_role role, int64_t parts, int64_t offset,
+                    int64_t stride, int64_t columns);
+
 fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w);
 fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *w);
 fm_value fm_dense_ffn(const fm_recorder *r, fm_value x, const fm_ffn_weights *w);

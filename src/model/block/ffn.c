@@ -7,8 +7,22 @@
 fm_value fm_dense_ffn(const fm_recorder *r, fm_value x, const fm_ffn_weights *w) {
     fm_plan *p = r->plan;
     fm_value y[2];
+    fm_watch_input(r, x, FM_ROLE_GATE);
     fm_linears(p, x, (fm_linear_part[]){{&w->gate, NULL}, {&w->up, NULL}}, 2, y);
-    return fm_linear(p, fm_swiglu(p, y[0], y[1]), &w->down, NULL);
+    fm_value h = fm_swiglu(p, y[0], y[1]);
+    fm_watch_input(r, h, FM_ROLE_DOWN);
+    return fm_linear(p, h, &w->down, NULL);
+}
+
+static void watch_experts(const fm_recorder *r, fm_value x, fm_value routing, const fm_layer *w) {
+    const fm_watcher *watcher = r->options->watcher;
+    const fm_config *c = &r->model->config;
+    if (!watcher) return;
+    fm_tally *in = watcher->tally(watcher->context, FM_ROLE_EXPERT_GATE, r->layer, c->n_routed_experts,
+                                  c->hidden_size);
+    fm_tally *between = watcher->tally(watcher->context, FM_ROLE_EXPERT_DOWN, r->layer,
+                                       c->n_routed_experts, c->moe_intermediate_size);
+    if (in && between) fm_watch_experts(r->plan, x, routing, &w->moe.provider, &r->model->gate, in, between);
 }
 
 fm_value fm_moe_ffn(const fm_recorder *r, fm_value x, const fm_layer *w) {
@@ -24,7 +38,13 @@ fm_value fm_moe_ffn(const fm_recorder *r, fm_value x, const fm_layer *w) {
         snprintf(name, sizeof name, "routing.%lld", (long long)r->layer);
         fm_plan_keep(p, routing, name);
     }
-    if (has_shared) shared = fm_linear(p, fm_swiglu(p, y[1], y[2]), &w->ffn.down, NULL);
+    watch_experts(r, x, routing, w);
+    if (has_shared) {
+        fm_value h = fm_swiglu(p, y[1], y[2]);
+        fm_watch_input(r, x, FM_ROLE_SHARED_GATE);
+        fm_watch_input(r, h, FM_ROLE_SHARED_DOWN);
+        shared = fm_linear(p, h, &w->ffn.down, NULL);
+    }
     fm_value rows = fm_experts(p, x, routing, &w->moe.provider, gate);
     return fm_combine(p, rows, routing, shared, gate);
 }

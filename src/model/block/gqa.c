@@ -13,6 +13,7 @@ fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w) {
     int64_t heads = c->num_attention_heads, kv_heads = c->num_key_value_heads, d = c->head_dim;
     const fm_gqa_weights *a = &w->gqa;
 
+    fm_watch_input(r, x, FM_ROLE_Q);
     fm_value y[3];
     fm_linears(p, x, (fm_linear_part[]){{&a->q, fm_weight_or_null(&a->q_bias)},
                                         {&a->k, fm_weight_or_null(&a->k_bias)},
@@ -22,5 +23,6 @@ fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w) {
     k = fm_rope(p, k, r->angles, kv_heads, d, 0, c->rope.interleaved);
     fm_attend_shape shape = {r->layer, heads, kv_heads, d, fm_config_attention_scale(c)};
     fm_value o = fm_attend(p, q, k, v, &shape);
+    fm_watch_input(r, o, FM_ROLE_O);
     return fm_linear(p, o, &w->o, NULL);
 }

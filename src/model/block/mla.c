@@ -11,7 +11,9 @@ static fm_value queries(const fm_recorder *r, fm_value y, const fm_mla_weights *
     const fm_config *c = &r->model->config;
     fm_plan *p = r->plan;
     if (!c->q_lora_rank) return y;
-    return fm_linear(p, fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps), &w->q_b, NULL);
+    fm_value a = fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps);
+    fm_watch_input(r, a, FM_ROLE_Q_B);
+    return fm_linear(p, a, &w->q_b, NULL);
 }
 
 fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
@@ -23,17 +25,23 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
     bool interleaved = c->rope.interleaved;
 
     fm_value y[2];
+    fm_watch_input(r, x, c->q_lora_rank ? FM_ROLE_Q_A : FM_ROLE_Q);
     fm_linears(p, x, (fm_linear_part[]){{c->q_lora_rank ? &w->q_a : &w->q, NULL}, {&w->kv_a, NULL}}, 2, y);
     fm_value q = queries(r, y[0], w), latent = y[1];
     latent = fm_rmsnorm_part(p, latent, &w->kv_a_norm, c->latent_norm_eps, 0, rank, rank + dr);
     q = fm_rope(p, q, r->angles, heads, dn + dr, dn, interleaved);
     latent = fm_rope(p, latent, r->angles, 1, rank + dr, rank, interleaved);
 
+    fm_watch_parts(r, latent, FM_ROLE_KV_B, 1, 0, rank + dr, rank);
+    fm_watch_parts(r, q, FM_ROLE_K_B, heads, 0, dn + dr, dn);
+
     fm_mla_shape shape = {r->layer, heads, rank, dn, dr, c->v_head_dim, fm_config_attention_scale(c)};
     fm_value qa = fm_linear_heads(p, q, w->uk_t, heads, 0, dn + dr);
     fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
+    fm_watch_parts(r, u, FM_ROLE_V_B, heads, 0, rank, rank);
     fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
     if (r->model->options.arith == FM_FAST)
         o = fm_mla_naive_over(p, o, q, latent, w->uk, w->uv, &shape);
+    fm_watch_input(r, o, FM_ROLE_O);
     return fm_linear(p, o, &layer->o, NULL);
 }
