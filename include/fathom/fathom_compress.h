@@ -62,6 +62,30 @@ FATHOM_API fathom_status fathom_quantize(const char *source, const char *target,
                                          const fathom_quantize_options *options, char **json,
                                          fathom_error *err);
 
+typedef struct fathom_collect_options {
+    int64_t context;   /* tokens of a window; 0: 512 */
+    int64_t limit;     /* most windows; 0: all */
+    const char *label; /* what the text is called in the file; NULL: "text" */
+    bool force;
+    bool (*progress)(void *context, double fraction);
+    void *callback_context;
+} fathom_collect_options;
+
+FATHOM_API fathom_collect_options fathom_collect_defaults(void);
+
+typedef struct fathom_collected {
+    int64_t windows, tokens;
+    size_t weights; /* with an entry in the file */
+    size_t unseen;  /* experts of all layers that no token was sent to */
+} fathom_collected;
+
+/* Makes an importance matrix for fathom_quantize: runs an open model over a UTF-8 text, in windows side by
+ * side, and adds up the squares of what goes into each weight. The file is as llama.cpp's imatrix writes it
+ * and fits the model in any kind of file. Sessions of the model must rest meanwhile. `result` may be NULL. */
+FATHOM_API fathom_status fathom_collect(fathom_model *model, const char *text, size_t size,
+                                        const char *target, const fathom_collect_options *options,
+                                        fathom_collected *result, fathom_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,17 +29,21 @@ static const fm_tensor *find(const fm_imatrix *m, const char *name, const char *
     return e && !e->is_integer32 ? &e->tensor : NULL;
 }
 
-/* Mean squares of one matrix's inputs; false where there were none. */
-static bool fill_row(const fm_tensor *sums, const fm_tensor *counts, int64_t row, int64_t n, float *out) {
+/* Mean squares of one matrix's inputs. *known: false where there were none. Returns whether all are numbers
+ * that sums of squares can be. */
+static bool fill_row(const fm_tensor *sums, const fm_tensor *counts, int64_t row, int64_t n, float *out,
+                     bool *known) {
     float count;
     double total = 0;
     fm_tensor_decode_row(counts, row, &count);
     fm_tensor_decode_row(sums, row, out);
+    if (!(count >= 0 && count <= 1e30f)) return false;
     for (int64_t i = 0; i < n; i++) {
-        out[i] = out[i] / count;
+        if (!(out[i] >= 0 && out[i] <= 1e30f)) return false;
         total += (double)out[i];
     }
-    return count > 0 && total > 0 && isfinite(total);
+    *known = count > 0 && total > 0;
+    return true;
 }
 
 /* Errors are compared within a row of a weight only, so a factor is free: mean 1. A floor keeps inputs
@@ -60,6 +64,7 @@ fm_status fm_imatrix_find(fm_imatrix *m, const char *name, int64_t matrices, int
     *rows = 1;
     if (!sums || !counts) return FM_OK;
     int64_t have = fm_tensor_rows(sums);
+    fm_arena_clear(&m->arena);
     if (fm_tensor_columns(sums) != n_in || (have != 1 && have != matrices) ||
         fm_tensor_rows(counts) * fm_tensor_columns(counts) != have || fm_tensor_columns(counts) != 1)
         return fm_fail(err, FM_ERR_FORMAT,
@@ -68,8 +73,13 @@ fm_status fm_imatrix_find(fm_imatrix *m, const char *name, int64_t matrices, int
                        (long long)fm_tensor_columns(sums), (long long)matrices, (long long)n_in);
     float *out = fm_arena_array(&m->arena, (size_t)(have * n_in), sizeof *out);
     if (!out) return fm_fail_memory(err, (size_t)(have * n_in) * sizeof *out, "an importance matrix");
-    for (int64_t r = 0; r < have; r++)
-        settle_row(out + r * n_in, n_in, fill_row(sums, counts, r, n_in, out + r * n_in));
+    for (int64_t r = 0; r < have; r++) {
+        bool known = false;
+        if (!fill_row(sums, counts, r, n_in, out + r * n_in, &known))
+            return fm_fail(err, FM_ERR_FORMAT, "%s: %s holds values that are no sums of squares: the file is "
+                           "damaged", fm_store_path(m->store), name);
+        settle_row(out + r * n_in, n_in, known);
+    }
     *values = out;
     *rows = have;
     return FM_OK;

@@ -13,7 +13,7 @@
 
 typedef struct fm_imatrix {
     fm_store *store;
-    fm_arena arena;
+    fm_arena arena; /* what was found last */
 } fm_imatrix;
 
 /* FM_ERR_FORMAT where the file is a GGUF file of another kind. */
@@ -21,7 +21,8 @@ fm_status fm_imatrix_open(const char *path, fm_imatrix *out, fm_error *err);
 void fm_imatrix_close(fm_imatrix *imatrix);
 
 /* The importance of each of n_in inputs, [*rows][n_in], of the weight `name`, which holds that many
- * `matrices`: *rows is 1 or `matrices`. NULL with FM_OK where the file has none; lives as long as the
- * imatrix. Inputs that never occurred (an expert that nobody chose) count as the others do on average. */
+ * `matrices`: *rows is 1 or `matrices`; the mean of a row is 1. NULL with FM_OK where the file has none; lives
+ * until the next call. FM_ERR_FORMAT where shapes are not the weight's, or values no sums of squares. Inputs
+ * that never occurred (an expert that nobody chose) count as the others do on average. */
 fm_status fm_imatrix_find(fm_imatrix *imatrix, const char *name, int64_t matrices, int64_t n_in,
                           const float **values, int64_t *rows, fm_error *err);

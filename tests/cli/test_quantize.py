@@ -82,6 +82,27 @@ class Quantize(unittest.TestCase):
         self.quantize(tap.golden('tiny-llama'))
         self.refused(tap.golden('tiny-llama'), self.path('q.gguf'), says='with force it is replaced')
 
+    def test_an_importance_matrix_is_collected_and_used(self):
+        text, matrix = self.path('text'), self.path('m.imatrix')
+        with open(text, 'w') as f:
+            f.write('The quick brown fox jumps over the lazy dog. ' * 60)
+        ran = tap.fathom('quantize', tap.golden('tiny-v2-lite'), matrix, '--collect', text, '--context', '64',
+                         '--limit', '3')
+        self.assertEqual(ran.code, 0, ran)
+        self.assertRegex(ran.out, r'm\.imatrix  inputs of \d+ weights over 192 tokens')
+        made, err = self.quantize(tap.golden('tiny-v2-lite'), '--type=q8_0', '--imatrix', matrix)
+        rounded = sum(t['to'] == 'Q8_0' for t in made['tensors'])
+        self.assertEqual(made['weighted_tensors'], rounded - 1)
+        self.assertIn('1 of %d rounded tensors are not in the importance matrix' % rounded, err)
+        self.refused(tap.golden('tiny-v2-lite'), matrix, '--collect', text, says='with force it is replaced')
+        ran = tap.fathom('quantize', tap.golden('tiny-llama'), self.path('n'), '--collect', text, '--json')
+        self.assertEqual(json.loads(ran.out)['unseen_experts'], 0, ran)
+        ran = tap.fathom('quantize', tap.golden('tiny-llama'), self.path('q'), '--type', 'q4_0', '--imatrix', matrix)
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn('made for another model', ran.err)
+        self.refused(tap.golden('tiny-llama'), self.path('q'), '--collect', self.path('none'), says='none')
+        self.assertFalse(os.path.exists(self.path('q')))
+
     def test_nonsense_is_refused(self):
         self.refused(says='quantize what')
         self.refused(tap.golden('tiny-llama'), says='where to')

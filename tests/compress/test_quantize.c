@@ -1,19 +1,21 @@
 /* Quantised files: types by recipe and by name, fallbacks, importance, errors, and that Fathom runs them. */
 #include "support.h"
 
-#include <sys/stat.h>
-
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "compress/imatrix.h"
 #include "compress/quantize.h"
 #include "engine/observe.h"
 #include "format/gguf_write.h"
 #include "model/model.h"
 #include "tensor/encode.h"
 
+#include <dirent.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 static char said[8192];
 static void hear(void *context, const char *sentence) {
@@ -394,6 +396,71 @@ static void importance_of_another_model_is_refused(void **state) {
 
 /* ---- files -----------------------------------------------------------------------------------*/
 
+static int entries_of(const char *folder) {
+    int n = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
+    closedir(d);
+    return n;
+}
+
+/* A limit on the size of files stands in for a disk that is full. */
+static void a_full_disk_leaves_nothing_behind(void **state) {
+    (void)state;
+    char folder[256], target[300];
+    snprintf(folder, sizeof folder, "%s", scratch_path("full"));
+    snprintf(target, sizeof target, "%s/q.gguf", folder);
+    mkdir(folder, 0777);
+    fm_quantize_options o = usual("q8_0");
+    struct rlimit old, small = {200000, 200000};
+    getrlimit(RLIMIT_FSIZE, &old);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    wide();
+    setrlimit(RLIMIT_FSIZE, &small);
+    refuse(wide(), target, &o, FM_ERR_IO, "cannot write");
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(entries_of(folder), 0);
+}
+
+static bool kill_at_third(void *context, double fraction) {
+    (void)context;
+    if (fraction > 0.3) raise(SIGKILL);
+    return true;
+}
+
+/* Killed while it replaces a file, the old one stays as it was. */
+static void a_kill_leaves_what_was_there(void **state) {
+    (void)state;
+    char target[256];
+    snprintf(target, sizeof target, "%s", scratch_path("killed.gguf"));
+    fm_quantize_options o = usual("q8_0");
+    fm_json_free(quantize(golden_path("tiny-llama"), target, &o));
+    char *before, *after;
+    size_t n, m;
+    fm_error err;
+    assert_ok(fm_file_read(target, 1 << 26, &before, &n, &err));
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fm_buffer out = {0};
+        fm_json_writer w = {.out = &out};
+        o.progress = kill_at_third;
+        fm_quantize(wide(), target, &o, &w, NULL);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_ok(fm_file_read(target, 1 << 26, &after, &m, &err));
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    fm_free(before);
+    fm_free(after);
+}
+
+
 static void threads_change_nothing(void **state) {
     (void)state;
     fm_error err;
@@ -486,6 +553,8 @@ int main(void) {
         cmocka_unit_test(inputs_that_matter_are_rounded_better),
         cmocka_unit_test(importance_of_another_model_is_refused),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(a_full_disk_leaves_nothing_behind),
+        cmocka_unit_test(a_kill_leaves_what_was_there),
         cmocka_unit_test(metadata_of_gguf_sources_are_kept_and_a_second_rounding_is_said),
         cmocka_unit_test(values_that_are_no_numbers_are_refused_by_name),
         cmocka_unit_test(every_failed_allocation_is_an_error),
