@@ -2,8 +2,8 @@
  * 8 lanes. See codes.h for the definition.
  *
  * Cell (r, h) of a tile is row r of x and half h of the panel: an int16 sum of some fours of the
- * group in a register; the float chain of the row lies in the L1 cache and is met once per group. Every accumulator is a variable with a name: gcc keeps an array
- * of them in memory.
+ * group in a register; the float chain of the row lies in the L1 cache and is met once per group.
+ * Every accumulator is a variable with a name: gcc keeps an array of them in memory.
  *
  * Compiled twice: for AVX2 alone, and with AVX-VNNI, whose vpdpbusd adds to an int32 at once. */
 #include "kernel/x86/codes_avx2.h"

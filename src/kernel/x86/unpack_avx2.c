@@ -2,7 +2,7 @@
 #include "kernel/x86/decode_avx2.h"
 
 #include "kernel/ref/ref.h"
-#include "kernel/x86/rows_books.h"
+#include "kernel/x86/rows_books_avx2.h"
 
 /* Both halves of row k of the tile, from an expression in `half`. */
 #define PUT(k, value)                                                                              \

@@ -2,7 +2,7 @@
 #include "kernel/x86/decode_avx512.h"
 
 #include "kernel/ref/ref.h"
-#include "kernel/x86/rows_books.h"
+#include "kernel/x86/rows_books_avx2.h"
 
 /* Statements for the eight k of one line of nibbles, with a constant index. */
 /* The line that lies `next` bytes on. */

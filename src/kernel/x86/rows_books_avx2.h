@@ -1,4 +1,4 @@
-/* rows_books.h: rows of the formats that have no panels: those with code books (IQ1 to IQ3), which
+/* rows_books_avx2.h: rows of the formats that have no panels: those with code books (IQ1 to IQ3), which
  * name eight or four elements by a number, and the ternary ones. For the unpack of AVX2 and AVX-512.
  *
  * A book is looked up by row, where its eight elements lie side by side; in a panel, every lane would
