@@ -1,11 +1,15 @@
 /* kernels.c: how fast the kernels are: per CPU level, one thread in cache, then matrix products on
  * all threads from memory. Indicative figures; a quiet machine is the reader's business.
  *
- *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [part of a name, product, pack] */
+ *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [part of a name]
+ *
+ * Names are those of kernel_cases.h, "product int8 q4_k" and "product f32 q4_k", "pack q4_k". */
 #include "../tests/kernel/kernel_cases.h"
 
 #include "base/clock.h"
 #include "base/pool.h"
+
+#include <ctype.h>
 
 /* The thread's own processor time: neighbours on a busy machine disturb it less. */
 static double thread_seconds(void) {
@@ -111,7 +115,7 @@ enum { N_IN = 2048, MEMORY = 256 << 20, MOST_ROWS = 512 };
 
 /* One row over all the memory, then more rows over a matrix of a usual size. */
 static void time_product(product *p, bool integers) {
-    static const int64_t row_counts[] = {1, 4, 8, 16, 48, 512};
+    static const int64_t row_counts[] = {1, 2, 4, 8, 12, 16, 48, 128, 512};
     int64_t n_out = p->w.n_out, blocks = fm_codes_blocks(N_IN);
     if (integers) {
         p->codes = fm_alloc((size_t)(MOST_ROWS * blocks) * sizeof *p->codes, FM_MEM_OTHER);
@@ -120,7 +124,7 @@ static void time_product(product *p, bool integers) {
             p->k->codes_from_float(p->x + m * N_IN, N_IN, p->codes + m * blocks);
     }
     double probe = (double)p->bytes / seconds_per_call(clock_of(p->pool), read_all, p) * 1e-9;
-    printf("  %-5s %s read %5.1f GB/s;", fm_layout_name(p->w.layout), integers ? "int8" : "    ", probe);
+    printf("  %-5s %s read %5.1f GB/s;", fm_layout_name(p->w.layout), integers ? "int8" : "f32 ", probe);
     for (size_t i = 0; i < FM_COUNT(row_counts); i++) {
         p->rows = row_counts[i];
         if (p->rows > 1) p->w.n_out = 4096; /* a real matrix, from L3 or memory */
@@ -135,7 +139,18 @@ static void time_product(product *p, bool integers) {
     p->codes = NULL;
 }
 
-static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool) {
+static bool is_wanted(const char *what, fm_dtype dtype, const char *filter) {
+    char name[64];
+    snprintf(name, sizeof name, "%s %s", what, fm_dtype_get(dtype)->name);
+    for (char *c = name; *c; c++) *c = (char)tolower((unsigned char)*c);
+    return strstr(name, filter) != NULL;
+}
+
+static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, const char *filter) {
+    bool floats = is_wanted("product f32", dtype, filter);
+    bool integers = is_wanted("product int8", dtype, filter) &&
+                    k->codes_product[fm_layout_for(&(fm_tensor){.dtype = dtype})];
+    if (!floats && !integers) return;
     fm_error err;
     dice d = {.seed = 3};
     random_tensor t = roll_tensor(&d, dtype, 64, N_IN, dtype == FM_DTYPE_F8_E4M3);
@@ -156,8 +171,8 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool) {
     for (int64_t i = 0; i < copies; i++) memcpy(memory + (size_t)i * unit, w.panels.data, unit);
     p.w.data = memory;
     roll_floats(&d, p.x, (int64_t)MOST_ROWS * N_IN);
-    time_product(&p, false);
-    if (k->codes_product[p.w.layout]) time_product(&p, true);
+    if (floats) time_product(&p, false);
+    if (integers) time_product(&p, true);
     fm_free(memory);
     fm_free(p.x);
     fm_free(p.y);
@@ -227,12 +242,12 @@ int main(int argc, char **argv) {
         printf("%s, one thread, in cache\n", k->name);
         for (size_t i = 0; i < FM_COUNT(kernel_cases); i++)
             if (strstr(kernel_cases[i].name, filter)) bench_case(&kernel_cases[i], k);
-        if (level == FM_CPU_REF || !strstr("product", filter)) continue;
+        if (level == FM_CPU_REF) continue;
         printf("%s, products [n, %d], all threads, from memory\n", k->name, N_IN);
-        for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_product(dtypes[i], k, pool);
+        for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_product(dtypes[i], k, pool, filter);
     }
-    if (strstr("pack", filter))
-        for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_packing(dtypes[i]);
+    for (size_t i = 0; i < FM_COUNT(dtypes); i++)
+        if (is_wanted("pack", dtypes[i], filter)) bench_packing(dtypes[i]);
     fm_pool_free(pool);
     return 0;
 }
