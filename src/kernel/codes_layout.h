@@ -4,23 +4,27 @@
 #pragma once
 
 #include "kernel/layout.h"
+#include "tensor/quant/iq_tables.h"
+#include "tensor/quant/mxfp4.h"
 
 #include <stddef.h>
 
 #define FM_CODES_INLINE static inline __attribute__((always_inline))
 
 /* Columns of a group: those that share a scale. */
-FM_CODES_INLINE int group_columns(const int layout) { return layout == FM_LAYOUT_Q6_K ? 16 : 32; }
+FM_CODES_INLINE int group_columns(const int layout) {
+    return layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K || layout == FM_LAYOUT_Q6_K ? 16 : 32;
+}
 
 /* Blocks of 256 columns, with the scales of their groups at the beginning. */
 FM_CODES_INLINE bool is_super(const int layout) {
-    return layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K || layout == FM_LAYOUT_Q6_K ||
-           layout == FM_LAYOUT_IQ4_XS;
+    return layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K || layout == FM_LAYOUT_Q4_K ||
+           layout == FM_LAYOUT_Q5_K || layout == FM_LAYOUT_Q6_K || layout == FM_LAYOUT_IQ4_XS;
 }
 
 FM_CODES_INLINE bool has_minimum(const int layout) {
-    return layout == FM_LAYOUT_Q4_1 || layout == FM_LAYOUT_Q5_1 || layout == FM_LAYOUT_Q4_K ||
-           layout == FM_LAYOUT_Q5_K;
+    return layout == FM_LAYOUT_Q4_1 || layout == FM_LAYOUT_Q5_1 || layout == FM_LAYOUT_Q2_K ||
+           layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K;
 }
 
 /* The fifth bit of a code lies in a word of 32 of them behind four words of nibbles. */
@@ -30,18 +34,24 @@ FM_CODES_INLINE bool has_5_bits(const int layout) {
 
 /* Nibbles number the values of a table. */
 FM_CODES_INLINE bool has_table(const int layout) {
-    return layout == FM_LAYOUT_IQ4_NL || layout == FM_LAYOUT_IQ4_XS;
+    return layout == FM_LAYOUT_IQ4_NL || layout == FM_LAYOUT_IQ4_XS || layout == FM_LAYOUT_MXFP4;
+}
+
+FM_CODES_INLINE const int8_t *values_of(const int layout) {
+    return layout == FM_LAYOUT_MXFP4 ? fm_mxfp4_doubled : fm_iq4_values;
 }
 
 /* Codes are signed: made unsigned by adding 2^offset_bits. -1: they are unsigned. */
 FM_CODES_INLINE int offset_bits(const int layout) {
     switch (layout) {
+    case FM_LAYOUT_Q3_K: return 2;
     case FM_LAYOUT_Q4_0: return 3;
     case FM_LAYOUT_Q5_0: return 4;
     case FM_LAYOUT_Q6_K: return 5;
     case FM_LAYOUT_Q8_0:
     case FM_LAYOUT_IQ4_NL:
     case FM_LAYOUT_IQ4_XS:
+    case FM_LAYOUT_MXFP4:
     case FM_LAYOUT_TCQ4: return 7;
     default: return -1;
     }
@@ -54,11 +64,14 @@ FM_CODES_INLINE size_t codes_block_bytes(const int layout) {
     case FM_LAYOUT_Q4_1: return sizeof(fm_panel_q4_1);
     case FM_LAYOUT_Q5_0: return sizeof(fm_panel_q5_0);
     case FM_LAYOUT_Q5_1: return sizeof(fm_panel_q5_1);
+    case FM_LAYOUT_Q2_K: return sizeof(fm_panel_q2_k);
+    case FM_LAYOUT_Q3_K: return sizeof(fm_panel_q3_k);
     case FM_LAYOUT_Q4_K: return sizeof(fm_panel_q4_k);
     case FM_LAYOUT_Q5_K: return sizeof(fm_panel_q5_k);
     case FM_LAYOUT_Q6_K: return sizeof(fm_panel_q6_k);
     case FM_LAYOUT_IQ4_NL: return sizeof(fm_panel_iq4_nl);
     case FM_LAYOUT_TCQ4: return sizeof(fm_panel_tcq4);
+    case FM_LAYOUT_MXFP4: return sizeof(fm_panel_mxfp4);
     default: return sizeof(fm_panel_iq4_xs);
     }
 }
@@ -89,7 +102,7 @@ FM_CODES_INLINE const char *small_block(const int layout, codes_block b, int g) 
     return b.at + (size_t)g * codes_block_bytes(layout);
 }
 
-/* Group g's words of codes. */
+/* Group g's words of codes; of Q3_K those of both groups of 32 columns. */
 FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
     switch (layout) {
     case FM_LAYOUT_Q8_0: return small_block(layout, b, g) + offsetof(fm_panel_q8_0, q);
@@ -99,6 +112,10 @@ FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
     case FM_LAYOUT_Q5_1: return small_block(layout, b, g) + offsetof(fm_panel_q5_1, codes);
     case FM_LAYOUT_IQ4_NL: return small_block(layout, b, g) + offsetof(fm_panel_iq4_nl, q);
     case FM_LAYOUT_TCQ4: return small_block(layout, b, g) + offsetof(fm_panel_tcq4, q);
+    case FM_LAYOUT_MXFP4: return small_block(layout, b, g) + offsetof(fm_panel_mxfp4, q);
+    case FM_LAYOUT_Q2_K: return (const char *)((const fm_panel_q2_k *)b.at)->group[8 * b.half + g].q;
+    case FM_LAYOUT_Q3_K:
+        return (const char *)&((const fm_panel_q3_k *)b.at)->group[4 * b.half + g / 2];
     case FM_LAYOUT_Q4_K: return (const char *)((const fm_panel_q4_k *)b.at)->q[4 * b.half + g];
     case FM_LAYOUT_Q5_K:
         return (const char *)&((const fm_panel_q5_k *)b.at)->group[4 * b.half + g];
@@ -108,7 +125,7 @@ FM_CODES_INLINE const char *words_of(const int layout, codes_block b, int g) {
     }
 }
 
-/* d, where the block of every layout but TCQ4 begins. */
+/* d, where the block of every layout but TCQ4 and MXFP4 begins. */
 FM_CODES_INLINE const uint16_t *d_of(const int layout, codes_block b, int g) {
     return (const uint16_t *)(is_super(layout) ? b.at : small_block(layout, b, g));
 }
@@ -121,4 +138,9 @@ FM_CODES_INLINE const uint16_t *m_of(const int layout, codes_block b, int g) {
 /* The scales of Q6_K. */
 FM_CODES_INLINE const int8_t *q6_scales(codes_block b, int g) {
     return ((const fm_panel_q6_k *)b.at)->group[8 * b.half + g].scale;
+}
+
+/* The scales and minima of Q2_K. */
+FM_CODES_INLINE const uint8_t *q2_scales(codes_block b, int g) {
+    return ((const fm_panel_q2_k *)b.at)->group[8 * b.half + g].scale;
 }

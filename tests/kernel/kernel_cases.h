@@ -406,11 +406,13 @@ static inline double bytes_weight(const case_data *c) {
     CODES("codes q5_1", Q5_1) CODES("codes q4_k", Q4_K)                                            \
     CODES("codes q5_k", Q5_K) CODES("codes q6_k", Q6_K)                                            \
     CODES("codes tcq4", TCQ4) ROW("codes row tcq4", TCQ4)                                          \
+    CODES("codes q2_k", Q2_K) CODES("codes q3_k", Q3_K) CODES("codes mxfp4", MXFP4)                \
     CODES("codes iq4_nl", IQ4_NL) CODES("codes iq4_xs", IQ4_XS)                                    \
     ROW("codes row q8_0", Q8_0) ROW("codes row q4_0", Q4_0)                                        \
     ROW("codes row q4_1", Q4_1) ROW("codes row q5_0", Q5_0)                                        \
     ROW("codes row q5_1", Q5_1) ROW("codes row q4_k", Q4_K)                                        \
     ROW("codes row q5_k", Q5_K) ROW("codes row q6_k", Q6_K)                                        \
+    ROW("codes row q2_k", Q2_K) ROW("codes row q3_k", Q3_K) ROW("codes row mxfp4", MXFP4)          \
     ROW("codes row iq4_nl", IQ4_NL) ROW("codes row iq4_xs", IQ4_XS)
 #define VECTOR(name, make, call, differs, bytes)                                                   \
     {name, make, call, differs, 1, 4096, 1, NULL, bytes, FM_DTYPE_F32}

@@ -4,6 +4,7 @@
 #include "kernel/codes_layout.h"
 #include "tensor/half.h"
 #include "tensor/quant/iq_tables.h"
+#include "tensor/quant/mxfp4.h"
 #include "tensor/quant/tcq4.h"
 
 #include <math.h>
@@ -58,8 +59,8 @@ static void read_nibbles(const fm_lanes32 *words, int lane, group *out) {
     for (int i = 0; i < 32; i++) out->code[i] = nibble(words, i, lane);
 }
 
-static void read_values(const fm_lanes32 *words, int lane, group *out) {
-    for (int i = 0; i < 32; i++) out->code[i] = fm_iq4_values[nibble(words, i, lane)];
+static void read_values(const int8_t *values, const fm_lanes32 *words, int lane, group *out) {
+    for (int i = 0; i < 32; i++) out->code[i] = values[nibble(words, i, lane)];
 }
 
 static void read_5_bits(const fm_panel_5_bits *codes, int offset, int lane, group *out) {
@@ -85,7 +86,7 @@ static void read_small(fm_layout layout, const void *block, int lane, group *out
     case FM_LAYOUT_Q4_1: read_nibbles(((const fm_panel_q4_1 *)block)->q, lane, out); break;
     case FM_LAYOUT_Q5_0: read_5_bits(&((const fm_panel_q5_0 *)block)->codes, 16, lane, out); break;
     case FM_LAYOUT_Q5_1: read_5_bits(&((const fm_panel_q5_1 *)block)->codes, 0, lane, out); break;
-    default: read_values(((const fm_panel_iq4_nl *)block)->q, lane, out); break;
+    default: read_values(fm_iq4_values, ((const fm_panel_iq4_nl *)block)->q, lane, out); break;
     }
 }
 
@@ -111,28 +112,54 @@ static void read_k(fm_layout layout, const fm_panel_q4_k *b, int g, int lane, gr
         read_5_bits(&((const fm_panel_q5_k *)(const void *)b)->group[g], 0, lane, out);
 }
 
+static void read_q2_k(const fm_panel_q2_k *b, int g, int lane, group *out) {
+    int byte = b->group[g].scale[lane];
+    out->scale = fm_half_to_float(b->d[lane]) * (float)(byte & 15);
+    out->minimum = -(fm_half_to_float(b->dmin[lane]) * (float)(byte >> 4));
+    for (int i = 0; i < 16; i++) out->code[i] = (int)(b->group[g].q[lane] >> fm_q2_shift(i) & 3);
+}
+
+static void read_q3_k(const fm_panel_q3_k *b, int g, int lane, group *out) {
+    uint32_t words[3] = {b->scales[0][lane], b->scales[1][lane], b->scales[2][lane]};
+    const fm_panel_3_bits *in = &b->group[g / 2];
+    uint32_t low[2] = {in->low[0][lane], in->low[1][lane]};
+    out->scale = fm_half_to_float(b->d[lane]) * (float)fm_q3_scale(words, g);
+    for (int i = 0; i < 16; i++) out->code[i] = fm_q3_code(low, in->high[lane], g % 2 * 16 + i) - 4;
+}
+
+static void read_q6_k(const fm_panel_q6_k *b, int g, int lane, group *out) {
+    const fm_panel_q6_group *in = &b->group[g];
+    uint32_t low[2] = {in->low[0][lane], in->low[1][lane]};
+    out->scale = fm_half_to_float(b->d[lane]) * (float)in->scale[lane];
+    for (int i = 0; i < 16; i++) out->code[i] = fm_q6_code(low, in->high[lane], i) - 32;
+}
+
+static void read_iq4_xs(const fm_panel_iq4_xs *b, int g, int lane, group *out) {
+    int scale = fm_iq4_xs_scale(b->high[lane], b->low[lane], g);
+    out->scale = fm_half_to_float(b->d[lane]) * (float)scale;
+    read_values(fm_iq4_values, b->q[g], lane, out);
+}
+
+static void read_mxfp4(const fm_panel_mxfp4 *b, int lane, group *out) {
+    out->scale = fm_mxfp4_half_scale(b->e[lane]);
+    read_values(fm_mxfp4_doubled, b->q, lane, out);
+}
+
 /* The group that begins at column k. */
 static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, group *out) {
     int layout = (int)w->layout, columns = is_super(layout) ? 256 : 32;
     const void *block = fm_panel_block(w, panel, k, columns, codes_block_bytes(layout));
     int g = (int)(k % 256 / group_columns(layout));
-    if (layout == FM_LAYOUT_TCQ4) {
-        read_tcq4(block, lane, out);
-    } else if (!is_super(layout)) {
-        read_small(w->layout, block, lane, out);
-    } else if (layout == FM_LAYOUT_Q6_K) {
-        const fm_panel_q6_k *b = block;
-        const fm_panel_q6_group *in = &b->group[g];
-        uint32_t low[2] = {in->low[0][lane], in->low[1][lane]};
-        out->scale = fm_half_to_float(b->d[lane]) * (float)in->scale[lane];
-        for (int i = 0; i < 16; i++) out->code[i] = fm_q6_code(low, in->high[lane], i) - 32;
-    } else if (layout == FM_LAYOUT_IQ4_XS) {
-        const fm_panel_iq4_xs *b = block;
-        int scale = fm_iq4_xs_scale(b->high[lane], b->low[lane], g);
-        out->scale = fm_half_to_float(b->d[lane]) * (float)scale;
-        read_values(b->q[g], lane, out);
-    } else {
-        read_k(w->layout, block, g, lane, out);
+    switch (w->layout) {
+    case FM_LAYOUT_Q2_K: read_q2_k(block, g, lane, out); break;
+    case FM_LAYOUT_Q3_K: read_q3_k(block, g, lane, out); break;
+    case FM_LAYOUT_Q4_K:
+    case FM_LAYOUT_Q5_K: read_k(w->layout, block, g, lane, out); break;
+    case FM_LAYOUT_Q6_K: read_q6_k(block, g, lane, out); break;
+    case FM_LAYOUT_IQ4_XS: read_iq4_xs(block, g, lane, out); break;
+    case FM_LAYOUT_TCQ4: read_tcq4(block, lane, out); break;
+    case FM_LAYOUT_MXFP4: read_mxfp4(block, lane, out); break;
+    default: read_small(w->layout, block, lane, out); break;
     }
 }
 

@@ -87,7 +87,7 @@ static FM_INLINE void multiply_bytes(const tile *t, const fm_codes *x, const int
     SET_CELLS(n, _mm256_setzero_si256());
 #pragma GCC unroll 8
     for (int j = 0; j < columns / 4; j++) {
-        __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+        __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
         __m256i a0 = _mm256_abs_epi8(u0), a1 = _mm256_abs_epi8(u1);
         EACH_ROW(ADD_SIGNED);
     }
@@ -114,7 +114,7 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
     EACH_ROW(BEGIN_DOT);
 #pragma GCC unroll 8
     for (int j = 0; j < columns / 4; j++) {
-        __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+        __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
         EACH_ROW(ADD_FOUR_VNNI);
     }
     EACH_ROW(END_BYTES);
@@ -133,7 +133,7 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
         SET_CELLS(n, _mm256_setzero_si256());
 #pragma GCC unroll 8
         for (int j = first; j < first + fours; j++) {
-            __m256i u0 = codes_of(layout, words, j, 0), u1 = codes_of(layout, words, j, 1);
+            __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
             EACH_ROW(ADD_FOUR);
         }
         EACH_ROW(END_SUM);
@@ -141,9 +141,28 @@ static FM_INLINE void multiply_group(const tile *t, const fm_codes *x, const int
 }
 #endif
 
+/* One step of the chains. */
+static FM_INLINE void add_group(const tile *t, const fm_codes *x, const int layout, const int R,
+                                codes_block b, const factors *f, int g, __m256i dot[TILE_ROWS][2],
+                                __m256 y[TILE_ROWS][2]) {
+    const bool halves = group_columns(layout) < FM_CODES;
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++) {
+        __m256 s = scale_of(layout, b, f, g, h), m = minimum_of(layout, b, f, g, h);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++) {
+            const fm_codes *row = x + r * t->ldx;
+            __m256 scale = _mm256_mul_ps(_mm256_set1_ps(row->scale), s);
+            y[r][h] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[r][h]), y[r][h]);
+            if (!has_minimum(layout)) continue;
+            __m256 sum = _mm256_set1_ps(halves ? row->sum16[g % 2] : row->sum);
+            y[r][h] = _mm256_fmadd_ps(m, sum, y[r][h]);
+        }
+    }
+}
+
 static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R) {
-    const int columns = group_columns(layout), parts = FM_CODES / columns;
-    const int together = blocks_together(layout);
+    const int parts = FM_CODES / group_columns(layout), together = blocks_together(layout);
     const fm_codes *x = t->x;
     __m256 y[TILE_ROWS][2];
     __m256i dot[TILE_ROWS][2];
@@ -153,28 +172,19 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
         factors f;
         open_block(layout, b, &f);
 #pragma GCC unroll 1
-        for (int i = 0; i < parts * together; i++) {
-            const int g = i, part = parts > 1 ? i & 1 : 0;
-            const char *words = words_of(layout, b, g);
-            for (int line = 0; t->ahead && line < lines_per_group(layout); line++)
-                _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
-            if (gives_sign(layout))
-                multiply_bytes(t, x, layout, R, words, part, dot);
-            else
-                multiply_group(t, x, layout, R, words, part, dot);
+        for (int i = 0; i < together; i++, x++)
 #pragma GCC unroll 2
-            for (int h = 0; h < 2; h++) {
-                __m256 s = scale_of(layout, b, &f, g, h), m = minimum_of(layout, b, &f, g, h);
-#pragma GCC unroll 4
-                for (int r = 0; r < R; r++) {
-                    __m256 scale = _mm256_mul_ps(_mm256_set1_ps(x[r * t->ldx].scale), s);
-                    y[r][h] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[r][h]), y[r][h]);
-                    if (!has_minimum(layout)) continue;
-                    y[r][h] = _mm256_fmadd_ps(m, _mm256_set1_ps(x[r * t->ldx].sum), y[r][h]);
-                }
+            for (int part = 0; part < parts; part++) {
+                int g = parts * i + part;
+                const char *words = words_of(layout, b, g);
+                for (int line = 0; t->ahead && line < lines_per_group(layout); line++)
+                    _mm_prefetch(words + t->ahead + 64 * line, _MM_HINT_T0);
+                if (gives_sign(layout))
+                    multiply_bytes(t, x, layout, R, words, part, dot);
+                else
+                    multiply_group(t, x, layout, R, words, part, dot);
+                add_group(t, x, layout, R, b, &f, g, dot, y);
             }
-            if (part == parts - 1) x++;
-        }
     }
     for (int r = 0; r < R; r++) {
         _mm256_storeu_ps(t->y + r * t->ldy, y[r][0]);

@@ -9,7 +9,6 @@
 #include "kernel/codes_layout.h"
 #include "kernel/x86/avx2.h"
 #include "kernel/x86/tcq4_avx2.h"
-#include "tensor/quant/iq_tables.h"
 
 /* ---- codes ------------------------------------------------------------------------------------- */
 
@@ -24,9 +23,10 @@ static FM_INLINE bool gives_sign(const int layout) {
     return !VNNI && (layout == FM_LAYOUT_Q8_0 || layout == FM_LAYOUT_TCQ4 || has_table(layout));
 }
 
-/* Fours whose products an int16 holds: 8 * 2 * 15 * 127, 4 * 2 * 31 * 127, 2 * 2 * 63 * 127. */
+/* Fours of a group whose products an int16 holds: 8 * 2 * 15 * 127, 4 * 2 * 31 * 127, 2 * 2 * 63 * 127. */
 static FM_INLINE int fours_per_sum(const int layout) {
-    return layout == FM_LAYOUT_Q6_K ? 2 : has_5_bits(layout) ? 4 : 8;
+    if (layout == FM_LAYOUT_Q6_K) return 2;
+    return has_5_bits(layout) ? 4 : group_columns(layout) / 4;
 }
 
 static FM_INLINE __m256i line_at(const char *words, int i, const int h) {
@@ -41,11 +41,19 @@ static FM_INLINE __m256i with_high_bits(__m256i low, __m256i v, const int right,
     return _mm256_or_si256(low, _mm256_and_si256(v, _mm256_set1_epi8((char)(mask << left))));
 }
 
-/* Codes of four j of a group, see layout.h: unsigned unless the layout gives its sign. */
-static FM_INLINE __m256i codes_of(const int layout, const char *words, const int j, const int h) {
+/* Codes of four j of a group, see layout.h: unsigned unless the layout gives its sign. `part`: which
+ * group of 16 of its 32 columns. */
+static FM_INLINE __m256i codes_of(const int layout, const char *words, const int part, const int j,
+                                  const int h) {
     const __m128i turn_over = _mm_set1_epi8(VNNI ? (char)0x80 : 0); /* makes bytes unsigned */
     if (layout == FM_LAYOUT_Q8_0)
         return _mm256_xor_si256(line_at(words, j, h), _mm256_broadcastsi128_si256(turn_over));
+    if (layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K) {
+        __m256i low = line_at(words, layout == FM_LAYOUT_Q3_K ? part : 0, h);
+        low = _mm256_and_si256(_mm256_srli_epi32(low, 2 * j), _mm256_set1_epi8(3));
+        if (layout == FM_LAYOUT_Q2_K) return low;
+        return with_high_bits(low, line_at(words, 2, h), 4 * part + j, 2, 1);
+    }
     __m256i v = line_at(words, j / 2, h);
     if (layout == FM_LAYOUT_TCQ4) {
         const int flip = VNNI ? 0x80 : 0;
@@ -56,7 +64,7 @@ static FM_INLINE __m256i codes_of(const int layout, const char *words, const int
     if (j % 2) v = _mm256_srli_epi16(v, 4);
     v = _mm256_and_si256(v, _mm256_set1_epi8(15));
     if (has_table(layout)) {
-        __m128i values = _mm_loadu_si128((const __m128i *)fm_iq4_values);
+        __m128i values = _mm_loadu_si128((const __m128i *)values_of(layout));
         values = _mm_xor_si128(values, turn_over);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), v);
     }
@@ -68,6 +76,7 @@ static FM_INLINE __m256i codes_of(const int layout, const char *words, const int
 /* What a sum of unsigned codes begins with, so that it ends as that of the signed ones. */
 static FM_INLINE __m256i begin_dot(const int layout, const fm_codes *x, const int part) {
     switch (offset_bits(layout)) {
+    case 2: return _mm256_srai_epi32(_mm256_set1_epi32(x->undo32[part]), 3);
     case 3: return _mm256_set1_epi32(x->undo8);
     case 4: return _mm256_slli_epi32(_mm256_set1_epi32(x->undo8), 1);
     case 5: return _mm256_set1_epi32(x->undo32[part]);
@@ -86,9 +95,10 @@ static FM_INLINE __m256i words_at(const fm_lanes32 words, const int h) {
     return _mm256_loadu_si256((const __m256i *)(words + 8 * h));
 }
 
-/* Factors of the groups of 128 columns of a block of 256. For Q6_K only scale[0], which is d. */
+/* Factors of the groups of 128 columns of a block of 256. For Q6_K and Q2_K only scale[0], which is d,
+ * and minimum[0], which is -dmin. */
 typedef struct factors {
-    __m256 scale[4][2], minimum[4][2];
+    __m256 scale[8][2], minimum[4][2];
 } factors;
 
 /* As fm_k_scale_word and fm_k_minimum_word; Q5_K begins as Q4_K. */
@@ -135,12 +145,51 @@ static FM_INLINE void open_iq4_xs(codes_block block, factors *f, const int h) {
     }
 }
 
+/* As fm_q3_scale. */
+static FM_INLINE void open_q3_k(codes_block block, factors *f, const int h) {
+    const fm_panel_q3_k *b = (const fm_panel_q3_k *)block.at;
+    __m256i fours[2], twos = words_at(b->scales[2], h);
+    for (int i = 0; i < 2; i++) {
+        fours[i] = words_at(b->scales[i], h);
+        if (block.half) fours[i] = _mm256_srli_epi32(fours[i], 4);
+    }
+    if (block.half) twos = _mm256_srli_epi32(twos, 4);
+    __m256 d = halves_at(b->d, h);
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; g++) {
+        __m256i four = _mm256_srli_epi32(fours[g / 4], 8 * (g % 4));
+        __m256i two = _mm256_srli_epi32(twos, 8 * (g % 4) + 2 * (g / 4));
+        four = _mm256_and_si256(four, _mm256_set1_epi32(15));
+        two = _mm256_and_si256(two, _mm256_set1_epi32(3));
+        __m256i s = _mm256_or_si256(four, _mm256_slli_epi32(two, 4));
+        s = _mm256_sub_epi32(s, _mm256_set1_epi32(32));
+        f->scale[g][h] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(s));
+    }
+}
+
+static FM_INLINE __m256i bytes_at(const void *bytes, const int h) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)((const char *)bytes + 8 * h)));
+}
+
+/* As fm_mxfp4_half_scale. */
+static FM_INLINE __m256 mxfp4_scale(const char *block, const int h) {
+    __m256i code = bytes_at(block, h);
+    __m256i bits = _mm256_slli_epi32(_mm256_sub_epi32(code, _mm256_set1_epi32(1)), 23);
+    __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), code);
+    __m256i is_subnormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), code);
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(bits, subnormal, is_subnormal));
+}
+
 static FM_INLINE void open_block(const int layout, codes_block b, factors *f) {
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {
         if (layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K) open_k(b, f, h);
         if (layout == FM_LAYOUT_IQ4_XS) open_iq4_xs(b, f, h);
-        if (layout == FM_LAYOUT_Q6_K) f->scale[0][h] = halves_at(d_of(layout, b, 0), h);
+        if (layout == FM_LAYOUT_Q3_K) open_q3_k(b, f, h);
+        if (layout == FM_LAYOUT_Q6_K || layout == FM_LAYOUT_Q2_K)
+            f->scale[0][h] = halves_at(d_of(layout, b, 0), h);
+        if (layout == FM_LAYOUT_Q2_K)
+            f->minimum[0][h] = _mm256_sub_ps(_mm256_set1_ps(-0.0f), halves_at(m_of(layout, b, 0), h));
     }
 }
 
@@ -150,14 +199,23 @@ static FM_INLINE __m256 scale_of(const int layout, codes_block b, const factors 
         const uint8_t *e = (const uint8_t *)small_block(layout, b, g);
         return _mm256_mul_ps(tcq4_scale_8(e, h), _mm256_set1_ps(0x1p-3f));
     }
+    if (layout == FM_LAYOUT_MXFP4) return mxfp4_scale(small_block(layout, b, g), h);
     if (!is_super(layout)) return halves_at(d_of(layout, b, g), h);
-    if (layout != FM_LAYOUT_Q6_K) return f->scale[g][h];
-    __m128i bytes = _mm_loadl_epi64((const __m128i *)(q6_scales(b, g) + 8 * h));
-    return _mm256_mul_ps(f->scale[0][h], _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+    __m256i s;
+    if (layout == FM_LAYOUT_Q2_K)
+        s = _mm256_and_si256(bytes_at(q2_scales(b, g), h), _mm256_set1_epi32(15));
+    else if (layout == FM_LAYOUT_Q6_K)
+        s = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(q6_scales(b, g) + 8 * h)));
+    else
+        return f->scale[g][h];
+    return _mm256_mul_ps(f->scale[0][h], _mm256_cvtepi32_ps(s));
 }
 
 static FM_INLINE __m256 minimum_of(const int layout, codes_block b, const factors *f, int g,
                                    const int h) {
     if (!has_minimum(layout)) return _mm256_setzero_ps();
-    return is_super(layout) ? f->minimum[g][h] : halves_at(m_of(layout, b, g), h);
+    if (!is_super(layout)) return halves_at(m_of(layout, b, g), h);
+    if (layout != FM_LAYOUT_Q2_K) return f->minimum[g][h];
+    __m256i m = _mm256_srli_epi32(bytes_at(q2_scales(b, g), h), 4);
+    return _mm256_mul_ps(f->minimum[0][h], _mm256_cvtepi32_ps(m));
 }

@@ -73,7 +73,7 @@ static FM_INLINE __m512i four_codes(const int8_t *code) {
 
 #define ADD_MINIMUM(r)                                                                             \
     do {                                                                                           \
-        __m512 sum = _mm512_set1_ps(x[r * ldx].sum);                                               \
+        __m512 sum = _mm512_set1_ps(parts == 1 ? x[r * ldx].sum : x[r * ldx].sum16[part]); \
         y##r##0 = _mm512_fmadd_ps(m0, sum, y##r##0);                                               \
         if (P > 1) y##r##1 = _mm512_fmadd_ps(m1, sum, y##r##1);                                    \
     } while (0)
@@ -115,8 +115,8 @@ static FM_INLINE void multiply_tile(const tile *t, const int layout, const int R
                 if (P > 1) FETCH(w1);
 #pragma GCC unroll 8
                 for (int j = 0; j < columns / 4; j++) {
-                    __m512i u0 = codes_of(layout, w0, j);
-                    __m512i u1 = P > 1 ? codes_of(layout, w1, j) : u0;
+                    __m512i u0 = codes_of(layout, w0, part, j);
+                    __m512i u1 = P > 1 ? codes_of(layout, w1, part, j) : u0;
                     EACH_ROW(ADD_DOT);
                 }
                 __m512 s0 = scale_of(layout, b0, &f0, g);

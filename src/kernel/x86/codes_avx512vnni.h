@@ -8,7 +8,6 @@
 #include "kernel/codes_layout.h"
 #include "kernel/x86/avx512.h"
 #include "kernel/x86/tcq4_avx512.h"
-#include "tensor/quant/iq_tables.h"
 
 /* ---- codes ------------------------------------------------------------------------------------- */
 
@@ -16,9 +15,9 @@ static FM_INLINE __m512i line_at(const char *words, int i) {
     return _mm512_loadu_si512(words + 64 * i);
 }
 
-/* The values of IQ4 plus 128. */
-static FM_INLINE __m512i unsigned_table(void) {
-    __m128i values = _mm_loadu_si128((const __m128i *)fm_iq4_values);
+/* The values that nibbles number, plus 128. */
+static FM_INLINE __m512i unsigned_table(const int layout) {
+    __m128i values = _mm_loadu_si128((const __m128i *)values_of(layout));
     return _mm512_broadcast_i32x4(_mm_xor_si128(values, _mm_set1_epi8((char)0x80)));
 }
 
@@ -43,10 +42,16 @@ static FM_INLINE __m512i tcq4_codes(const char *words, __m512i nibbles, const in
     return _mm512_mask_shuffle_epi8(_mm512_shuffle_epi8(table0, nibbles), second, table1, nibbles);
 }
 
-/* Unsigned codes of four j of a group, see layout.h. */
-static FM_INLINE __m512i codes_of(const int layout, const char *words, const int j) {
+/* Unsigned codes of four j of a group, see layout.h. `part`: which group of 16 of its 32 columns. */
+static FM_INLINE __m512i codes_of(const int layout, const char *words, const int part, const int j) {
     if (layout == FM_LAYOUT_Q8_0)
         return _mm512_xor_si512(line_at(words, j), _mm512_set1_epi8((char)0x80));
+    if (layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K) {
+        __m512i low = line_at(words, layout == FM_LAYOUT_Q3_K ? part : 0);
+        low = _mm512_and_si512(_mm512_srli_epi32(low, (unsigned)(2 * j)), _mm512_set1_epi8(3));
+        if (layout == FM_LAYOUT_Q2_K) return low;
+        return with_high_bits(low, line_at(words, 2), 4 * part + j, 2, 1);
+    }
     const __m512i four = _mm512_set1_epi8(15);
     __m512i v = line_at(words, j / 2);
     if (j % 2) v = _mm512_srli_epi32(v, 4);
@@ -55,7 +60,7 @@ static FM_INLINE __m512i codes_of(const int layout, const char *words, const int
         return _mm512_ternarylogic_epi32(v, four, _mm512_set1_epi8(8), AND_XOR);
     v = _mm512_and_si512(v, four);
     if (layout == FM_LAYOUT_TCQ4) return tcq4_codes(words, v, j);
-    if (has_table(layout)) return _mm512_shuffle_epi8(unsigned_table(), v);
+    if (has_table(layout)) return _mm512_shuffle_epi8(unsigned_table(layout), v);
     if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4), j, 4, 1);
     if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, line_at(words, 2), 2 * j, 4, 3);
     return v;
@@ -64,6 +69,7 @@ static FM_INLINE __m512i codes_of(const int layout, const char *words, const int
 /* What a sum of unsigned codes begins with, so that it ends as that of the signed ones. */
 static FM_INLINE __m512i begin_dot(const int layout, const fm_codes *x, const int part) {
     switch (offset_bits(layout)) {
+    case 2: return _mm512_srai_epi32(_mm512_set1_epi32(x->undo32[part]), 3);
     case 3: return _mm512_set1_epi32(x->undo8);
     case 4: return _mm512_slli_epi32(_mm512_set1_epi32(x->undo8), 1);
     case 5: return _mm512_set1_epi32(x->undo32[part]);
@@ -78,9 +84,10 @@ static FM_INLINE __m512 halves_at(const uint16_t *h) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)h));
 }
 
-/* Factors of the groups of 128 columns of a block of 256. For Q6_K only scale[0], which is d. */
+/* Factors of the groups of 128 columns of a block of 256. For Q6_K and Q2_K only scale[0], which is d,
+ * and minimum[0], which is -dmin. */
 typedef struct factors {
-    __m512 scale[4], minimum[4];
+    __m512 scale[8], minimum[4];
 } factors;
 
 /* As fm_k_scale_word and fm_k_minimum_word; Q5_K begins as Q4_K. */
@@ -126,21 +133,68 @@ static FM_INLINE void open_iq4_xs(codes_block block, factors *f) {
     }
 }
 
+/* As fm_q3_scale. */
+static FM_INLINE void open_q3_k(codes_block block, factors *f) {
+    const fm_panel_q3_k *b = (const fm_panel_q3_k *)block.at;
+    __m512i fours[2], twos = _mm512_loadu_si512(b->scales[2]);
+    for (int i = 0; i < 2; i++) {
+        fours[i] = _mm512_loadu_si512(b->scales[i]);
+        if (block.half) fours[i] = _mm512_srli_epi32(fours[i], 4);
+    }
+    if (block.half) twos = _mm512_srli_epi32(twos, 4);
+    __m512 d = halves_at(b->d);
+#pragma GCC unroll 8
+    for (unsigned g = 0; g < 8; g++) {
+        __m512i four = _mm512_srli_epi32(fours[g / 4], 8 * (g % 4));
+        __m512i two = _mm512_srli_epi32(twos, 8 * (g % 4) + 2 * (g / 4));
+        four = _mm512_and_si512(four, _mm512_set1_epi32(15));
+        two = _mm512_and_si512(two, _mm512_set1_epi32(3));
+        __m512i s = _mm512_or_si512(four, _mm512_slli_epi32(two, 4));
+        s = _mm512_sub_epi32(s, _mm512_set1_epi32(32));
+        f->scale[g] = _mm512_mul_ps(d, _mm512_cvtepi32_ps(s));
+    }
+}
+
+/* As fm_mxfp4_half_scale. */
+static FM_INLINE __m512 mxfp4_scale(const char *block) {
+    __m512i code = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)block));
+    __m512i bits = _mm512_slli_epi32(_mm512_sub_epi32(code, _mm512_set1_epi32(1)), 23);
+    __mmask16 subnormal = _mm512_cmplt_epi32_mask(code, _mm512_set1_epi32(2));
+    bits = _mm512_mask_sllv_epi32(bits, subnormal, _mm512_set1_epi32(0x00200000), code);
+    return _mm512_castsi512_ps(bits);
+}
+
 static FM_INLINE void open_block(const int layout, codes_block b, factors *f) {
     if (layout == FM_LAYOUT_Q4_K || layout == FM_LAYOUT_Q5_K) open_k(b, f);
     if (layout == FM_LAYOUT_IQ4_XS) open_iq4_xs(b, f);
-    if (layout == FM_LAYOUT_Q6_K) f->scale[0] = halves_at(d_of(layout, b, 0));
+    if (layout == FM_LAYOUT_Q3_K) open_q3_k(b, f);
+    if (layout == FM_LAYOUT_Q6_K || layout == FM_LAYOUT_Q2_K) f->scale[0] = halves_at(d_of(layout, b, 0));
+    if (layout == FM_LAYOUT_Q2_K)
+        f->minimum[0] = _mm512_sub_ps(_mm512_set1_ps(-0.0f), halves_at(m_of(layout, b, 0)));
+}
+
+static FM_INLINE __m512i bytes_at(const uint8_t *bytes) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)bytes));
 }
 
 static FM_INLINE __m512 scale_of(const int layout, codes_block b, const factors *f, int g) {
     if (layout == FM_LAYOUT_TCQ4) return tcq4_scale((const uint8_t *)small_block(layout, b, g));
+    if (layout == FM_LAYOUT_MXFP4) return mxfp4_scale(small_block(layout, b, g));
     if (!is_super(layout)) return halves_at(d_of(layout, b, g));
-    if (layout != FM_LAYOUT_Q6_K) return f->scale[g];
-    __m512i s = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q6_scales(b, g)));
+    __m512i s;
+    if (layout == FM_LAYOUT_Q2_K)
+        s = _mm512_and_si512(bytes_at(q2_scales(b, g)), _mm512_set1_epi32(15));
+    else if (layout == FM_LAYOUT_Q6_K)
+        s = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q6_scales(b, g)));
+    else
+        return f->scale[g];
     return _mm512_mul_ps(f->scale[0], _mm512_cvtepi32_ps(s));
 }
 
 static FM_INLINE __m512 minimum_of(const int layout, codes_block b, const factors *f, int g) {
     if (!has_minimum(layout)) return _mm512_setzero_ps();
-    return is_super(layout) ? f->minimum[g] : halves_at(m_of(layout, b, g));
+    if (!is_super(layout)) return halves_at(m_of(layout, b, g));
+    if (layout != FM_LAYOUT_Q2_K) return f->minimum[g];
+    __m512i m = _mm512_srli_epi32(bytes_at(q2_scales(b, g)), 4);
+    return _mm512_mul_ps(f->minimum[0], _mm512_cvtepi32_ps(m));
 }

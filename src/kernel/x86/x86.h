@@ -33,12 +33,15 @@
     LAYOUT(Q4_1, q4_1, level)                                                                      \
     LAYOUT(Q5_0, q5_0, level)                                                                      \
     LAYOUT(Q5_1, q5_1, level)                                                                      \
+    LAYOUT(Q2_K, q2_k, level)                                                                      \
+    LAYOUT(Q3_K, q3_k, level)                                                                      \
     LAYOUT(Q4_K, q4_k, level)                                                                      \
     LAYOUT(Q5_K, q5_k, level)                                                                      \
     LAYOUT(Q6_K, q6_k, level)                                                                      \
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
-    LAYOUT(TCQ4, tcq4, level)
+    LAYOUT(TCQ4, tcq4, level)                                                                      \
+    LAYOUT(MXFP4, mxfp4, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
 #define FM_DECLARE_UNPACK(id, name, level)                                                         \
