@@ -122,7 +122,8 @@ static fm_status prepare(job *j, fm_error *err) {
     char *copy = m->packed;
     for (size_t i = 0; i < m->n_bindings; i++) {
         size_t own = copy_bytes(m, &m->bindings[i]);
-        if (own) add_pieces(j, &m->bindings[i], copy);
+        if (!own) continue;
+        add_pieces(j, &m->bindings[i], copy);
         copy += own;
     }
     size_t buffers;
