@@ -232,7 +232,7 @@ static void use_copies(job *j) {
         size_t bytes = copy_bytes(m, b);
         if (bytes && !b->transposed) fm_weight_use_packed(b->weight, copy);
         if (!bytes && m->options.pack) j->sampled += fm_binding_fingerprint(m->store, b);
-        copy += bytes;
+        if (bytes) copy += bytes;
     }
     m->sampled += j->sampled;
     m->sampled_all = m->options.pack;
