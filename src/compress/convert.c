@@ -12,14 +12,19 @@
 
 static const uint64_t shard_default = 5000000000u;
 
+/* Tensors whose numbers changed, and the types of the first of them. */
+typedef struct rounding {
+    size_t n;
+    fm_dtype from, to;
+} rounding;
+
 typedef struct conversion {
     fm_job job;
     const fm_convert_options *options;
     fm_convert_result *result;
     const char *target;
     fm_error *err;
-    size_t rounded; /* matrices whose numbers changed, and the type they came from */
-    fm_dtype rounded_from, rounded_to;
+    rounding rounded[2]; /* to FP8, and to others */
 } conversion;
 
 /* ---- types -----------------------------------------------------------------------------------*/
@@ -33,8 +38,21 @@ static fm_dtype matrix_type(const conversion *c, const fm_outlined *item) {
     return is_plain(source) ? source : FM_DTYPE_BF16;
 }
 
-static bool loses(fm_dtype from, fm_dtype to) {
-    return to != FM_DTYPE_F32 && from != to;
+static bool makes_fp8(const conversion *c) { return c->options->dtype == FM_DTYPE_F8_E4M3; }
+
+/* As DeepSeek-V3's checkpoint has them: FP8 where activations are multiplied in FP8. */
+static fm_dtype fp8_checkpoint_type(const fm_outlined *item) {
+    switch (item->role) {
+    case FM_ROLE_ROUTER_BIAS: return FM_DTYPE_F32;
+    case FM_ROLE_EMBED: case FM_ROLE_HEAD: case FM_ROLE_ROUTER:
+    case FM_ROLE_MTP_EMBED: case FM_ROLE_MTP_HEAD: case FM_ROLE_MTP_EH_PROJ: return FM_DTYPE_BF16;
+    default: return item->n_dims == 2 ? FM_DTYPE_F8_E4M3 : FM_DTYPE_BF16;
+    }
+}
+
+static bool loses(const fm_outlined *item) {
+    if (item->dtype == FM_DTYPE_F8_E4M3) return !fm_outlined_keeps_fp8(item);
+    return item->dtype != FM_DTYPE_F32 && fm_outlined_source(item) != item->dtype;
 }
 
 static bool is_small(const fm_outlined *item) {
@@ -42,9 +60,18 @@ static bool is_small(const fm_outlined *item) {
 }
 
 static void note_rounding(conversion *c, const fm_outlined *item) {
-    fm_dtype from = fm_outlined_source(item);
-    if (!loses(from, item->dtype)) return;
-    if (c->rounded++ == 0) c->rounded_from = from, c->rounded_to = item->dtype;
+    rounding *r = &c->rounded[item->dtype != FM_DTYPE_F8_E4M3];
+    if (!loses(item)) return;
+    if (r->n++ == 0) r->from = fm_outlined_source(item), r->to = item->dtype;
+}
+
+static void say_rounding(const conversion *c) {
+    for (size_t i = 0; i < FM_COUNT(c->rounded); i++) {
+        const rounding *r = &c->rounded[i];
+        if (r->n)
+            fm_job_say(&c->job, "%zu %s were rounded from %s to %s", r->n, makes_fp8(c) ? "tensors" : "matrices",
+                       fm_dtype_get(r->from)->name, fm_dtype_get(r->to)->name);
+    }
 }
 
 /* In GGUF vectors and the router are float32, as llama.cpp has them. In safetensors they have the type of
@@ -55,7 +82,11 @@ static fm_status choose_types(conversion *c, bool to_gguf) {
     for (size_t i = 0; i < o->n; i++) {
         fm_outlined *item = &o->items[i];
         fm_status status = FM_OK;
-        if (!is_small(item)) {
+        if (makes_fp8(c)) {
+            item->dtype = fp8_checkpoint_type(item);
+            bool fits = is_small(item) && fm_outlined_fits(item, item->dtype, &status, c->err);
+            if (!fits) note_rounding(c, item);
+        } else if (!is_small(item)) {
             item->dtype = matrix_type(c, item);
             note_rounding(c, item);
         } else if (to_gguf || item->role == FM_ROLE_ROUTER_BIAS) {
@@ -66,9 +97,7 @@ static fm_status choose_types(conversion *c, bool to_gguf) {
         }
         FM_TRY(status);
     }
-    if (c->rounded)
-        fm_job_say(&c->job, "%zu matrices were rounded from %s to %s", c->rounded,
-                   fm_dtype_get(c->rounded_from)->name, fm_dtype_get(c->rounded_to)->name);
+    say_rounding(c);
     return FM_OK;
 }
 
@@ -206,7 +235,7 @@ static fm_status write_index(conversion *c, const char *folder, size_t n) {
     return status;
 }
 
-static fm_status write_json(conversion *c, const char *folder) {
+static fm_status make_json(conversion *c, const char *folder) {
     const fm_config *config = &c->job.model->config;
     fm_buffer text = {0}, more = {0};
     bool found = false;
@@ -226,17 +255,38 @@ static fm_status write_json(conversion *c, const char *folder) {
     return status;
 }
 
+/* The files beside the weights of another folder. Code is not among them, and the new config.json names none. */
+static fm_status copy_json(conversion *c, const char *folder) {
+    static const char *const names[] = {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "chat_template.jinja"};
+    fm_buffer text = {0};
+    char *source = fm_job_folder(&c->job);
+    fm_status status = source ? fm_hf_copy_config_as_fp8(&text, source, c->err)
+                              : fm_fail_memory(c->err, 64, "a path");
+    if (status == FM_OK) status = write_text(c, folder, "config.json", &text);
+    for (size_t i = 0; i < FM_COUNT(names) && status == FM_OK; i++) {
+        bool found;
+        status = fm_hf_copy_file(&text, source, names[i], &found, c->err);
+        if (status == FM_OK && found) status = write_text(c, folder, names[i], &text);
+    }
+    fm_free(source);
+    fm_buffer_clear(&text);
+    return status;
+}
+
 static fm_status to_folder(conversion *c) {
     const fm_convert_options *o = c->options;
     fm_job *job = &c->job;
     fm_new_folder folder;
-    fm_outline_options outline = {.mtp = true}; /* Hugging Face's files always have it */
+    bool gguf = job->model->config.from_gguf;
+    fm_outline_options outline = {.mtp = true, .same_kind = !gguf}; /* Hugging Face's files always have mtp */
     FM_TRY(fm_outline_convert(&job->outline, &job->model->config, job->store, &outline, c->err));
     FM_TRY(choose_types(c, false));
+    FM_TRY(fm_outline_add_scales(&job->outline, c->err));
     fm_job_begin(job);
     c->result->files = count_shards(c);
     FM_TRY(fm_new_folder_begin(c->target, o->force, &folder, c->err));
-    fm_status status = write_json(c, folder.temporary);
+    fm_status status = gguf ? make_json(c, folder.temporary) : copy_json(c, folder.temporary);
     if (status == FM_OK) status = write_index(c, folder.temporary, c->result->files);
     if (status == FM_OK) status = write_shards(c, folder.temporary, c->result->files);
     if (status == FM_OK) return fm_new_folder_commit(&folder, c->err);
@@ -248,10 +298,10 @@ static fm_status to_folder(conversion *c) {
 
 static fm_status convert(conversion *c, const char *source) {
     FM_TRY(fm_job_open(&c->job, source, c->err));
-    bool gguf = c->job.model->config.from_gguf;
-    FM_TRY(gguf ? to_folder(c) : to_gguf(c));
+    bool folder = c->job.model->config.from_gguf || makes_fp8(c);
+    FM_TRY(folder ? to_folder(c) : to_gguf(c));
     const fm_outline *o = &c->job.outline;
-    c->result->format = gguf ? "safetensors" : "gguf";
+    c->result->format = folder ? "safetensors" : "gguf";
     c->result->architecture = c->job.model->config.arch->name;
     c->result->tensors = o->n;
     c->result->source_bytes = fm_store_bytes(c->job.store);

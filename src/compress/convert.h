@@ -1,5 +1,6 @@
 /* convert.h: a model from one kind of file to the other: safetensors in a Hugging Face folder to GGUF,
- * or back. Nothing is in memory as a whole, and the result appears complete or not at all. */
+ * or back, or to a folder of FP8 from either. Nothing is in memory as a whole, and the result appears
+ * complete or not at all. */
 #pragma once
 
 #include "base/pool.h"
@@ -7,7 +8,7 @@
 
 typedef struct fm_convert_options {
     int dtype;            /* F32, F16 or BF16 for the matrices; -1: what the source has, and BF16 for
-                             what has blocks or scales */
+                             what has blocks or scales. F8_E4M3: a folder as DeepSeek-V3's */
     fm_outline_options outline;
     bool force;           /* replace what is there */
     uint64_t shard_bytes; /* of a .safetensors file; 0: 5 * 10^9 */

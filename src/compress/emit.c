@@ -114,6 +114,7 @@ fm_status fm_emit(const fm_outlined *item, const fm_emit_options *options, fm_it
              .copy = fm_outlined_is_copy(item),
              .blocks = fm_dtype_get(item->dtype)->block_elements > 1};
     *result = (fm_emitted){0};
+    if (item->scales_of || item->dtype == FM_DTYPE_F8_E4M3) return fm_emit_fp8(item, options, sink, err);
     if (!fm_dtype_bytes(item->dtype, j.columns, &j.row_bytes))
         return fm_fail(err, FM_ERR_ARGUMENT, "tensor %s: rows of %lld do not divide into blocks of %s",
                        item->name, (long long)j.columns, fm_dtype_get(item->dtype)->name);

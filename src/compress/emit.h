@@ -23,5 +23,10 @@ typedef struct fm_emit_options {
 fm_status fm_emit(const fm_outlined *item, const fm_emit_options *options, fm_item_sink *sink,
                   fm_emitted *result, fm_error *err);
 
+/* An item of FP8, or the scales of one: blocks of 128 x 128 are rounded to E4M3 with the scale amax / 448, a NaN
+ * to a NaN; infinities are FM_ERR_FORMAT. The two are made of the source's rows one after the other, so that
+ * neither waits in memory. fm_emit leads here. */
+fm_status fm_emit_fp8(const fm_outlined *item, const fm_emit_options *options, fm_item_sink *sink, fm_error *err);
+
 /* Whether every element is the same after rounding to `dtype`, a type without blocks. */
 bool fm_outlined_fits(const fm_outlined *item, fm_dtype dtype, fm_status *status, fm_error *err);

@@ -169,6 +169,7 @@ fm_status fm_hf_put_config(fm_buffer *out, const fm_config *config, const fm_sto
     fm_json_put_real(&w, "rms_norm_eps", c->rms_norm_eps);
     put_rope(&w, c);
     fm_json_put_bool(&w, "tie_word_embeddings", c->tie_word_embeddings);
+    if (dtype == FM_DTYPE_F8_E4M3) fm_hf_put_fp8(&w);
     fm_json_put_text(&w, "torch_dtype", torch_name(dtype));
     fm_json_put_bool(&w, "use_cache", true);
     fm_json_put_integer(&w, "vocab_size", c->vocab_size);

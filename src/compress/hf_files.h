@@ -1,7 +1,8 @@
-/* hf_files.h: the JSON files of a Hugging Face folder, made from what a GGUF file says. */
+/* hf_files.h: the JSON files of a Hugging Face folder, made from what a GGUF file says, or from those of
+ * another folder. */
 #pragma once
 
-#include "base/buffer.h"
+#include "base/json_write.h"
 #include "format/store.h"
 #include "model/config.h"
 
@@ -9,6 +10,12 @@
  * formula cannot give is FM_ERR_UNSUPPORTED. */
 fm_status fm_hf_put_config(fm_buffer *out, const fm_config *config, const fm_store *store,
                            fm_dtype dtype, fm_error *err);
+/* The member quantization_config of weights in FP8 with a scale for 128 x 128, as DeepSeek-V3 has it. */
+void fm_hf_put_fp8(fm_json_writer *w);
+/* config.json of the folder `source` as one of FP8 weights. */
+fm_status fm_hf_copy_config_as_fp8(fm_buffer *out, const char *source, fm_error *err);
+/* A file of the folder `source` as it is; *found is false, and nothing is put, where there is none. */
+fm_status fm_hf_copy_file(fm_buffer *out, const char *source, const char *name, bool *found, fm_error *err);
 /* generation_config.json. */
 void fm_hf_put_generation(fm_buffer *out, const fm_config *config);
 

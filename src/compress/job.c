@@ -31,8 +31,10 @@ void fm_job_say(const fm_job *job, const char *format, ...) {
 
 void fm_job_begin(fm_job *job) {
     const fm_outline *o = &job->outline;
-    for (size_t i = 0; i < o->n; i++)
-        job->total += fm_outlined_rows_count(&o->items[i]) * fm_outlined_columns(&o->items[i]);
+    for (size_t i = 0; i < o->n; i++) {
+        const fm_outlined *read = o->items[i].scales_of ? o->items[i].scales_of : &o->items[i];
+        job->total += fm_outlined_rows_count(read) * fm_outlined_columns(read);
+    }
     if (o->unused)
         fm_job_say(job, "%zu tensor%s that %s no part of the model left out: %s%s", o->unused,
                    o->unused == 1 ? "" : "s", o->unused == 1 ? "is" : "are", o->first_unused,
@@ -120,8 +122,8 @@ static bool keeps_pair(const char *key) {
            strcmp(key, "general.quantization_version") != 0 && strncmp(key, "split.", 6) != 0;
 }
 
-/* The folder that holds the JSON files: for a lone .safetensors file the one that it lies in. */
-static char *folder_of(const fm_store *store) {
+char *fm_job_folder(const fm_job *job) {
+    const fm_store *store = job->store;
     if (fm_store_folder(store)) return fm_strdup(fm_store_folder(store));
     const char *path = fm_store_path(store), *slash = strrchr(path, '/');
     return slash ? fm_strndup(path, (size_t)(slash - path + 1)) : fm_strdup(".");
@@ -132,7 +134,7 @@ static fm_status put_converted(fm_job *job, fm_gguf_head *head, const fm_outline
     const fm_config *c = &job->model->config;
     const fm_meta *meta = fm_store_meta(job->store);
     fm_gguf_key_options keys = {.fused_kv_b = options->fused_kv_b, .mtp = options->mtp};
-    char *folder = folder_of(job->store), *title = fm_job_name(name, folder ? folder : "");
+    char *folder = fm_job_folder(job), *title = fm_job_name(name, folder ? folder : "");
     bool found = false;
     keys.name = title;
     fm_status status = folder && title ? FM_OK : fm_fail_memory(err, 64, "a name");

@@ -35,6 +35,9 @@ uint64_t fm_outlined_bytes(const fm_outlined *item);
 
 /* general.name: what is asked for, else the last part of a path without its ending; for fm_free. */
 char *fm_job_name(const char *asked, const char *path);
+/* The folder that holds a Hugging Face model's JSON files: for a lone .safetensors file the one that it
+ * lies in; for fm_free. */
+char *fm_job_folder(const fm_job *job);
 /* FM_ERR_IO unless `path` is free, or `force` and a plain file. */
 fm_status fm_job_check_file(const char *path, bool force, fm_error *err);
 

@@ -14,7 +14,8 @@
 
 static bool is_ours(const char *name) {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json",
-                                        "tokenizer_config.json", "model.safetensors.index.json"};
+                                        "tokenizer_config.json", "chat_template.jinja",
+                                        "model.safetensors.index.json"};
     for (size_t i = 0; i < FM_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0) return true;
     size_t n = strlen(name), m = strlen(".safetensors");

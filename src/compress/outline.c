@@ -1,8 +1,9 @@
 /* outline.c: one walk over the roles of a model, in the order in which they compute; `direction` of the
- * walk is from the names of the store to those of the other kind of file. */
+ * walk is from the names of the store to those of the other kind of file, or of the same. */
 #include "compress/outline.h"
 
 #include "model/arch/arch.h"
+#include "tensor/fp8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ typedef struct walk {
     const fm_store *store;
     const fm_outline_options *options;
     bool *used; /* per entry of the store */
-    bool from_gguf;
+    bool from_gguf, to_gguf;
     int64_t layer;
     fm_error *err;
 } walk;
@@ -58,7 +59,7 @@ static fm_outlined *append(fm_outline *o, const char *name, fm_error *err) {
 static fm_status begin(walk *w, fm_role role, int64_t expert, size_t n, fm_outlined **out,
                        fm_part **parts) {
     char name[FM_NAME_MAX] = "";
-    fm_tensor_file_name(role, !w->from_gguf, w->layer, expert, name);
+    fm_tensor_file_name(role, w->to_gguf, w->layer, expert, name);
     *parts = take(w->outline, n, sizeof **parts, w->err);
     if (!*parts) return FM_ERR_MEMORY;
     *out = append(w->outline, name, w->err);
@@ -105,7 +106,7 @@ static fm_status copy_rotated(walk *w, fm_role role) {
     size_t before = w->outline->n;
     FM_TRY(copy(w, role));
     bool paired = strcmp(w->config->arch->gguf_name, "llama") == 0;
-    if (!paired || w->outline->n == before) return FM_OK;
+    if (!paired || w->from_gguf == w->to_gguf || w->outline->n == before) return FM_OK;
     fm_outlined *item = &w->outline->items[before];
     item->arrangement = w->from_gguf ? FM_ARRANGE_HALVES : FM_ARRANGE_PAIRS;
     item->head_rows = w->config->head_dim;
@@ -158,7 +159,7 @@ static fm_status up_projections(walk *w) {
     if (!fused) return k_b && v_b ? join_kv_b(w, k_b, v_b) : FM_OK;
     if (k_b) part_of(w, k_b, 0, 0);
     if (v_b) part_of(w, v_b, 0, 0);
-    return w->from_gguf || w->options->fused_kv_b ? copy(w, FM_ROLE_KV_B) : split_kv_b(w, fused);
+    return !w->to_gguf || w->options->fused_kv_b ? copy(w, FM_ROLE_KV_B) : split_kv_b(w, fused);
 }
 
 static fm_status attention(walk *w) {
@@ -192,6 +193,18 @@ static fm_status stack_experts(walk *w, fm_role role, int64_t n_out, int64_t n_i
     return FM_OK;
 }
 
+/* E tensors as they are. */
+static fm_status copy_experts(walk *w, fm_role role, int64_t n_out, int64_t n_in) {
+    for (int64_t e = 0; e < w->config->n_routed_experts; e++) {
+        fm_outlined *item;
+        fm_part *parts;
+        FM_TRY(begin(w, role, e, 1, &item, &parts));
+        parts[0] = part_of(w, find(w, role, e), 0, n_out);
+        set_shape(item, 2, n_out, n_in, 1);
+    }
+    return FM_OK;
+}
+
 /* And back; `first` of expert e is (e * stride + offset) rows into `entry`. */
 static fm_status part_experts(walk *w, fm_role role, const fm_store_entry *entry, int64_t stride,
                               int64_t offset, int64_t n_out, int64_t n_in) {
@@ -219,8 +232,10 @@ static fm_status experts(walk *w) {
     FM_TRY(copy(w, FM_ROLE_ROUTER_BIAS));
     for (size_t i = 0; i < FM_COUNT(all); i++) {
         const fm_store_entry *own = w->from_gguf ? find(w, all[i].role, 0) : NULL;
-        if (!w->from_gguf)
+        if (w->to_gguf)
             FM_TRY(stack_experts(w, all[i].role, all[i].n_out, all[i].n_in));
+        else if (!w->from_gguf)
+            FM_TRY(copy_experts(w, all[i].role, all[i].n_out, all[i].n_in));
         else if (own)
             FM_TRY(part_experts(w, all[i].role, own, all[i].n_out, 0, all[i].n_out, all[i].n_in));
         else
@@ -280,7 +295,8 @@ fm_status fm_outline_convert(fm_outline *outline, const fm_config *config, const
     *outline = (fm_outline){0};
     size_t n = fm_store_count(store);
     walk w = {.outline = outline, .config = config, .store = store, .options = options,
-              .from_gguf = config->from_gguf, .err = err};
+              .from_gguf = config->from_gguf, .to_gguf = !config->from_gguf && !options->same_kind,
+              .err = err};
     w.used = take(outline, n + 1, sizeof *w.used, err);
     if (!w.used) return FM_ERR_MEMORY;
     FM_TRY(walk_all(&w));
@@ -337,6 +353,29 @@ fm_status fm_outline_add_values(fm_outline *outline, const char *name, fm_role r
     item->arrangement = FM_ARRANGE_VALUES;
     item->values = values;
     set_shape(item, 1, n, 1, 1);
+    return FM_OK;
+}
+
+fm_status fm_outline_add_scales(fm_outline *outline, fm_error *err) {
+    fm_outlined *items = fm_alloc_array(outline->n + 1, 2 * sizeof *items, FM_MEM_OTHER), *to = items;
+    if (!items) return fm_fail_memory(err, outline->n, "the list of tensors");
+    for (size_t i = 0; i < outline->n; i++) {
+        fm_outlined *item = to++;
+        *item = outline->items[i];
+        if (item->dtype != FM_DTYPE_F8_E4M3) continue;
+        *to = (fm_outlined){.role = FM_ROLES, .layer = item->layer, .unit = 1, .matrices = 1, .n_dims = 2,
+                            .scales_of = item};
+        for (int d = 0; d < FM_MAX_DIMS; d++) to->shape[d] = (item->shape[d] - 1) / FM_FP8_BLOCK + 1;
+        to->name = fm_arena_format(&outline->arena, "%s_scale_inv", item->name);
+        if (!to++->name) {
+            fm_free(items);
+            return fm_fail_memory(err, strlen(item->name), "the name of a tensor");
+        }
+    }
+    fm_free(outline->items);
+    outline->items = items;
+    outline->capacity = 2 * (outline->n + 1);
+    outline->n = (size_t)(to - items);
     return FM_OK;
 }
 

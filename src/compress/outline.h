@@ -41,6 +41,7 @@ typedef struct fm_outlined {
     const fm_part *parts;
     size_t n_parts;
     const float *values; /* VALUES */
+    const struct fm_outlined *scales_of; /* it holds the scales of this FP8 matrix, and has no parts */
 } fm_outlined;
 
 typedef struct fm_outline {
@@ -54,6 +55,7 @@ typedef struct fm_outline {
 typedef struct fm_outline_options {
     bool mtp;        /* keep the multi-token-prediction module */
     bool fused_kv_b; /* GGUF: the up-projection of the latent in one piece, as files had it before 2025 */
+    bool same_kind;  /* safetensors: the names and forms that the store has */
 } fm_outline_options;
 
 /* The tensors of the model in `store` as a file of the other kind has them: GGUF for a store of
@@ -65,6 +67,8 @@ fm_status fm_outline_convert(fm_outline *outline, const fm_config *config, const
 fm_status fm_outline_keep(fm_outline *outline, const fm_config *config, const fm_store *store,
                           fm_error *err);
 void fm_outline_clear(fm_outline *outline);
+/* Puts behind each item of FP8 its NAME_scale_inv: F32, one for 128 x 128 weights. After it no item may be added. */
+fm_status fm_outline_add_scales(fm_outline *outline, fm_error *err);
 
 /* A tensor that is computed: `values` lives as long as the caller says. */
 fm_status fm_outline_add_values(fm_outline *outline, const char *name, fm_role role,
@@ -78,6 +82,8 @@ static inline int64_t fm_outlined_columns(const fm_outlined *item) {
 fm_dtype fm_outlined_source(const fm_outlined *item);
 /* Whether the file's bytes are the source's, row by row. */
 bool fm_outlined_is_copy(const fm_outlined *item);
+/* Whether it is FP8 whose blocks are those of the source, codes and scales. */
+bool fm_outlined_keeps_fp8(const fm_outlined *item);
 /* That many rows' bytes, where it is a copy. */
 void fm_outlined_copy(const fm_outlined *item, int64_t first, int64_t count, char *out);
 /* The rows as exact floats. `work` holds fm_outlined_work floats. */

@@ -1,6 +1,8 @@
 /* outline_rows.c: the numbers of an outlined tensor, a stretch of rows at a time. */
 #include "compress/outline.h"
 
+#include "tensor/fp8.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -26,6 +28,13 @@ bool fm_outlined_is_copy(const fm_outlined *item) {
         if (t->dtype != item->dtype || t->scales) return false;
     }
     return true;
+}
+
+bool fm_outlined_keeps_fp8(const fm_outlined *item) {
+    if (item->arrangement != FM_ARRANGE_ROWS || item->n_parts != 1) return false;
+    const fm_tensor *t = &item->parts[0].entry->tensor;
+    return t->dtype == FM_DTYPE_F8_E4M3 && t->scale_block[0] == FM_FP8_BLOCK &&
+           t->scale_block[1] == FM_FP8_BLOCK;
 }
 
 /* Where row `row` of the result comes from. */
