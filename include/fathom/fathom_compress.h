@@ -12,7 +12,7 @@ extern "C" {
 
 typedef struct fathom_convert_options {
     const char *dtype;    /* of the matrices: "f32", "f16", "bf16"; NULL: what they have, and bf16 for
-                             those in blocks or with scales */
+                             those in blocks or with scales; "fp8": a folder as DeepSeek-V3 has it */
     bool mtp;             /* keep the module that guesses tokens in a GGUF file, which llama.cpp then refuses */
     bool fused_kv_b;      /* latent attention in GGUF as files had it before April 2025 */
     bool force;           /* replace what is there */
@@ -30,8 +30,9 @@ FATHOM_API fathom_convert_options fathom_convert_defaults(void);
 
 /* Converts a Hugging Face folder (or a .safetensors file beside its config.json) to a GGUF file, or a GGUF
  * file to a folder: weights, configuration and tokenizer, named and arranged as llama.cpp and Transformers
- * have them. What the other kind of file cannot say is FATHOM_ERR_UNSUPPORTED. *json (may be NULL) receives
- * a document about the result (docs/convert.md); fathom_free. */
+ * have them. To "fp8" both become a folder, since GGUF has no place for its scales. What the other kind of
+ * file cannot say is FATHOM_ERR_UNSUPPORTED. *json (may be NULL) receives a document about the result
+ * (docs/convert.md); fathom_free. */
 FATHOM_API fathom_status fathom_convert(const char *source, const char *target,
                                         const fathom_convert_options *options, char **json,
                                         fathom_error *err);

@@ -14,11 +14,12 @@ static fm_status parse_dtype(const char *text, int *out, fm_error *err) {
     static const fm_dtype types[] = {FM_DTYPE_F32, FM_DTYPE_F16, FM_DTYPE_BF16};
     *out = -1;
     if (!text) return FM_OK;
+    if (strcasecmp(text, "fp8") == 0) *out = FM_DTYPE_F8_E4M3;
     for (size_t i = 0; i < FM_COUNT(types); i++)
         if (strcasecmp(text, fm_dtype_get(types[i])->name) == 0) *out = (int)types[i];
     if (*out >= 0) return FM_OK;
     return fm_fail(err, FM_ERR_ARGUMENT,
-                   "'%.40s' is no type to convert to: f32, f16 or bf16 (quantising makes others)", text);
+                   "'%.40s' is no type to convert to: f32, f16, bf16 or fp8 (quantising makes others)", text);
 }
 
 static fm_status describe(const fm_convert_result *r, const char *target, fm_notes *notes, char **json,

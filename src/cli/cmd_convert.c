@@ -17,8 +17,9 @@ typedef struct arguments {
 
 static const fm_option options[] = {
     {FM_OPTION_CHOICE, "dtype", 0, "TYPE",
-     "type of the matrices; without it what they have, and bf16 for what is quantised or FP8",
-     offsetof(arguments, dtype), 0, 0, "f32|f16|bf16", NULL},
+     "type of the matrices; without it what they have, and bf16 for what is quantised or FP8; fp8 makes a folder as "
+     "DeepSeek-V3's, with a scale for 128 x 128 weights, from either kind",
+     offsetof(arguments, dtype), 0, 0, "f32|f16|bf16|fp8", NULL},
     {FM_OPTION_TEXT, "name", 0, "NAME", "what the GGUF file calls the model; without it the folder's name",
      offsetof(arguments, name), 0, 0, NULL, NULL},
     {FM_OPTION_FLAG, "mtp",
@@ -50,7 +51,8 @@ const fm_command fm_command_convert = {
     .size = sizeof(arguments),
     .run = run,
     .examples = "fathom convert DeepSeek-V2-Lite v2-lite.gguf\n"
-                "fathom convert model-q8_0.gguf model-hf --dtype f32\n",
+                "fathom convert model-q8_0.gguf model-hf --dtype f32\n"
+                "fathom convert tuned-bf16 tuned-fp8 --dtype fp8\n",
 };
 
 static fm_status print_result(const char *json, fm_error *err) {
@@ -72,7 +74,7 @@ static fm_status print_result(const char *json, fm_error *err) {
 }
 
 static fm_status run(const void *parsed, fm_error *err) {
-    static const char *const dtypes[] = {"f32", "f16", "bf16"};
+    static const char *const dtypes[] = {"f32", "f16", "bf16", "fp8"};
     const arguments *a = parsed;
     fathom_convert_options o = fathom_convert_defaults();
     fathom_error said;

@@ -70,6 +70,27 @@ class Convert(unittest.TestCase):
         half, _ = self.convert(tap.golden('tiny-llama'), self.path('half.gguf'), '--dtype=f16', '-t1')
         self.assertEqual(half['dtype'], 'F16')
 
+    def test_fp8_is_a_folder_as_deepseek_publishes_it_from_either_kind(self):
+        made, err = self.convert(tap.golden('tiny-v3'), self.path('fp8'), '--dtype', 'fp8')
+        self.assertEqual((made['format'], made['dtype'], made['files']), ('safetensors', 'F8_E4M3', 1))
+        self.assertRegex(err, r'note: \d+ tensors were rounded from F32 to F8_E4M3')
+        self.convert(tap.golden('tiny-v3'), self.path('m.gguf'))
+        self.convert(self.path('m.gguf'), self.path('fp8-gguf'), '--dtype', 'fp8', '-t1')
+        with open(tap.golden('tiny-v3-fp8/config.json')) as f:
+            golden = json.load(f)
+        for name in 'fp8', 'fp8-gguf':
+            with open(self.path(name + '/config.json')) as f:
+                config = json.load(f)
+            self.assertEqual(config['quantization_config'], golden['quantization_config'])
+            self.assertEqual(config['torch_dtype'], 'bfloat16')
+            self.assertEqual(self.logits(self.path(name)), self.logits(tap.golden('tiny-v3-fp8')))
+        with open(self.path('fp8/config.json')) as f:
+            self.assertEqual(json.load(f), golden)
+        for name in 'tokenizer.json', 'tokenizer_config.json':
+            with open(self.path('fp8/' + name), 'rb') as a, open(tap.golden('tiny-v3/' + name), 'rb') as b:
+                self.assertEqual(a.read(), b.read())
+        self.refused(tap.golden('tiny-v3-fp8'), self.path('fp8'), '--dtype', 'fp8', says='is there already')
+
     def test_what_is_there_is_kept_without_force(self):
         self.convert(tap.golden('tiny-llama'), self.path('m.gguf'))
         self.refused(tap.golden('tiny-llama'), self.path('m.gguf'), says='with force it is replaced')
