@@ -42,10 +42,12 @@ static void wait_for_others(fm_engine *e) {
     e->expected = 0;
 }
 
-/* Everybody in the company, in order of arrival. */
+/* Everybody in the company, in order of arrival, but those who have had their step and only not woken
+ * yet: they may leave, and be freed, while this one runs. */
 static int64_t gather(fm_engine *e) {
     int64_t n = 0;
-    for (fm_sequence *s = e->company; s; s = s->next) e->gathered[n++] = s;
+    for (fm_sequence *s = e->company; s; s = s->next)
+        if (!s->took_part) e->gathered[n++] = s;
     return n;
 }
 
