@@ -9,10 +9,10 @@
  * shortened is then an error and not a fatal signal, and a copy of half a MiB inside the cache costs
  * less than the page faults of a mapping where the file system keeps single pages.
  *
- * The pool hands out work by chance (base/pool.h), when packing as when computing, so no thread has
- * panels of its own and no node of a machine with several memories is a better home than another: even
- * spread is best, and base/mem.c asks for it. Without it the first thread to touch a page decides, and
- * as all threads pack that spreads them too. */
+ * A thread begins with a stretch of its own in every loop (base/pool.h), but takes from the others'
+ * when it is done, and is not bound to a processor: no node of a machine with several memories is a
+ * lasting home for a panel, so an even spread is best, and base/mem.c asks for it. Without it the
+ * first thread to touch a page decides, and as all threads pack that spreads them too. */
 #include "model/bind.h"
 
 #include "base/clock.h"

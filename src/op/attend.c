@@ -45,8 +45,9 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
 }
 
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
+    (void)plan;
     const params *p = fm_params(node);
-    return fm_attention_scratch(plan, p->head_dim, p->head_dim);
+    return fm_attention_scratch(p->head_dim, p->head_dim);
 }
 
 const fm_op fm_op_attend = {.name = "attend", .forward = forward, .scratch = scratch};

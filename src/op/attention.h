@@ -80,7 +80,7 @@ typedef struct fm_attention_step {
 } fm_attention_step;
 
 /* Bytes that every worker needs, and that all share: what a long sequence's blocks wait in. */
-size_t fm_attention_scratch(const fm_plan *plan, int64_t d_k, int64_t d_v);
+size_t fm_attention_scratch(int64_t d_k, int64_t d_v);
 size_t fm_attention_shared(const fm_plan *plan, int64_t d_k, int64_t d_v);
 void fm_attention_run(const fm_run *run, const fm_attention_step *s);
 

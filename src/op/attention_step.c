@@ -51,8 +51,7 @@ static int64_t worker_floats(int64_t queries, int64_t d_k, int64_t d_v) {
            aligned(queries * d_v);
 }
 
-size_t fm_attention_scratch(const fm_plan *plan, int64_t d_k, int64_t d_v) {
-    (void)plan;
+size_t fm_attention_scratch(int64_t d_k, int64_t d_v) {
     return (size_t)worker_floats(queries_of(d_k, d_v), d_k, d_v) * sizeof(float);
 }
 

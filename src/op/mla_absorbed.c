@@ -42,8 +42,9 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
 }
 
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
+    (void)plan;
     const params *p = fm_params(node);
-    return fm_attention_scratch(plan, p->kv_lora_rank + p->rope_dim, p->kv_lora_rank);
+    return fm_attention_scratch(p->kv_lora_rank + p->rope_dim, p->kv_lora_rank);
 }
 
 const fm_op fm_op_mla_absorbed = {.name = "mla_absorbed", .forward = forward, .scratch = scratch};

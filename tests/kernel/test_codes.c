@@ -1,22 +1,8 @@
 /* test_codes.c: products of integers are what codes.h says: near the product of the numbers, the same
  * bits at every CPU level and for every number of rows, and loud about what cannot be a number. */
-#include "kernel_support.h"
+#include "codes_support.h"
 
 #include "kernel/fill.h"
-#include "kernel/matmul.h"
-#include "pack/pack.h"
-
-enum { GUARD = 24 };
-
-typedef struct fixture {
-    random_tensor tensor;
-    fm_weight w;
-    int64_t rows, blocks, ldx, ldy; /* ldx in blocks */
-    float *x;                       /* [rows, n_in] */
-    fm_codes *codes;
-    float *y;                       /* of the reference */
-    float *scratch;
-} fixture;
 
 /* The tables of the levels, and where a level has VNNI, the one that it would have without; NULL past
  * the last. */
@@ -34,76 +20,10 @@ static const fm_kernels *table(int i) {
     return NULL;
 }
 
-static bool multiplies(int dtype) {
-    fm_layout layout = fm_layout_for(&(fm_tensor){.dtype = (fm_dtype)dtype});
-    return fm_kernels_get(FM_CPU_REF)->codes_product[layout] != NULL;
-}
-
-static void quantise(const fm_kernels *k, fixture *f) {
-    memset(f->codes, 0x55, (size_t)(f->rows * f->ldx + 1) * sizeof *f->codes);
-    for (int64_t m = 0; m < f->rows; m++)
-        k->codes_from_float(f->x + m * f->w.n_in, f->w.n_in, f->codes + m * f->ldx);
-}
-
-static fixture make(dice *d, int dtype, int64_t n_out, int64_t n_in, int64_t rows) {
-    fm_error err;
-    fixture f = {.tensor = roll_tensor(d, (fm_dtype)dtype, n_out, n_in, false), .rows = rows,
-                 .blocks = fm_codes_blocks(n_in)};
-    if (dtype == FM_DTYPE_MXFP4) /* scales of any byte would overflow: 2^-20 to 2^11 */
-        for (int64_t i = 0; i < n_out * n_in / 32; i++)
-            ((uint8_t *)f.tensor.data)[17 * i] = (uint8_t)(107 + roll_below(d, 32));
-    fm_weight_init(&f.w, "w", &f.tensor.t);
-    assert_ok(fm_weight_pack(&f.w, NULL, NULL, &err));
-    f.ldx = f.blocks + roll_below(d, 3);
-    f.ldy = n_out + roll_below(d, 20);
-    f.x = malloc((size_t)(rows * n_in + 1) * sizeof *f.x);
-    f.codes = malloc((size_t)(rows * f.ldx + 1) * sizeof *f.codes);
-    f.y = malloc((size_t)(rows * f.ldy + 1) * sizeof *f.y);
-    f.scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof *f.scratch, FM_MEM_OTHER);
-    assert_true(f.x && f.codes && f.y && f.scratch);
-    for (int64_t i = 0; i < rows * n_in; i++) /* blocks of many magnitudes, and of outliers */
-        f.x[i] = roll_float(d) * ldexpf(1, (int)(i / FM_CODES % 7) - 3) * (roll(d) % 50 ? 1 : 20);
-    quantise(fm_kernels_get(FM_CPU_REF), &f);
-    return f;
-}
-
-static void release(fixture *f) {
-    free(f->x);
-    free(f->codes);
-    free(f->y);
-    fm_free(f->scratch);
-    fm_weight_clear(&f->w);
-    free_tensor(&f->tensor);
-}
-
 static void define(fixture *f) {
     const fm_panels *w = &f->w.panels;
     fm_matmul_codes(fm_kernels_get(FM_CPU_REF), w, 0, fm_panel_count(w), f->codes, f->ldx, f->rows,
                     f->y, f->ldy, f->scratch);
-}
-
-/* Rows [first, first + count) in two pieces of panels, nothing written outside. */
-static void expect_rows(const fixture *f, const fm_kernels *k, int64_t first, int64_t count) {
-    const fm_panels *w = &f->w.panels;
-    int64_t total = count * f->ldy + GUARD, panels = fm_panel_count(w), cut = panels / 3;
-    float *y = malloc((size_t)total * sizeof *y);
-    assert_non_null(y);
-    for (int64_t i = 0; i < total; i++) y[i] = fm_float_from_bits(0x7fa00000u + (uint32_t)i);
-    memset(f->scratch, 0xff, FM_MATMUL_SCRATCH * sizeof *f->scratch);
-    const fm_codes *x = f->codes + first * f->ldx;
-    fm_matmul_codes(k, w, 0, cut, x, f->ldx, count, y, f->ldy, f->scratch);
-    fm_matmul_codes(k, w, cut, panels, x, f->ldx, count, y, f->ldy, f->scratch);
-    for (int64_t i = 0; i < total; i++) {
-        int64_t m = i / f->ldy, n = i % f->ldy;
-        bool inside = m < count && n < f->w.n_out;
-        float expected = inside ? f->y[(first + m) * f->ldy + n]
-                                : fm_float_from_bits(0x7fa00000u + (uint32_t)i);
-        if (inside ? !same_float(y[i], expected) : fm_float_bits(y[i]) != fm_float_bits(expected))
-            fail_msg("%s, %s: [%lld, %lld], row %lld of %lld, column %lld is %a, not %a", k->name,
-                     fm_layout_name(w->layout), (long long)f->w.n_out, (long long)f->w.n_in,
-                     (long long)m, (long long)count, (long long)n, (double)y[i], (double)expected);
-    }
-    free(y);
 }
 
 static void every_level_and_every_number_of_rows_gives_the_same_bits(void **state) {
@@ -116,7 +36,7 @@ static void every_level_and_every_number_of_rows_gives_the_same_bits(void **stat
         int block = fm_dtype_get((fm_dtype)dtype)->block_elements;
         for (int round = 0; round < 22; round++) {
             int64_t n_in = block * (1 + roll_below(&d, block == 32 ? 17 : 4));
-            fixture f = make(&d, dtype, outs[round % (int)FM_COUNT(outs)], n_in,
+            fixture f = make(&d, 1, dtype, outs[round % (int)FM_COUNT(outs)], n_in,
                              counts[round % (int)FM_COUNT(counts)]);
             define(&f);
             for (int i = 0; table(i); i++) {
@@ -137,7 +57,7 @@ static void products_are_as_near_to_the_numbers_as_promised(void **state) {
     dice d = {.seed = 2};
     for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
         if (!multiplies(dtype)) continue;
-        fixture f = make(&d, dtype, 40, 1280, 7);
+        fixture f = make(&d, 1, dtype, 40, 1280, 7);
         float *w = malloc((size_t)f.w.n_in * sizeof *w);
         assert_non_null(w);
         define(&f);
@@ -179,7 +99,7 @@ static void the_largest_codes_do_not_overflow(void **state) {
         if (!multiplies(dtype)) continue;
         const fm_dtype_info *info = fm_dtype_get((fm_dtype)dtype);
         for (size_t pattern = 0; pattern < 2 * FM_COUNT(bytes); pattern++) {
-            fixture f = make(&d, dtype, 16, 512, 6);
+            fixture f = make(&d, 1, dtype, 16, 512, 6);
             uint8_t *data = f.tensor.data;
             float x[256];
             /* Only bytes whose change leaves the block finite: the codes, not the scales. */
@@ -213,7 +133,7 @@ static void what_is_no_number_stays_none(void **state) {
     for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
         if (!multiplies(dtype)) continue;
         for (size_t s = 0; s < FM_COUNT(strange); s++) {
-            fixture f = make(&d, dtype, 20, 768, 3);
+            fixture f = make(&d, 1, dtype, 20, 768, 3);
             f.x[768 + roll_below(&d, 768)] = strange[s];
             for (int i = 0; table(i); i++) {
                 const fm_kernels *k = table(i);

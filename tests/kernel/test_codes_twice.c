@@ -1,59 +1,6 @@
 /* test_codes_twice.c: products of integers where a row is two rows of codes (codes.h, "Twice"): the sum of
  * the two products to the bit, at every CPU level and for every number of rows, and 16 bits near. */
-#include "kernel_support.h"
-
-#include "kernel/matmul.h"
-#include "pack/pack.h"
-
-enum { GUARD = 24 };
-
-typedef struct fixture {
-    random_tensor tensor;
-    fm_weight w;
-    int64_t rows, blocks, ldx, ldy;
-    float *x;        /* [rows, n_in] */
-    fm_codes *codes; /* of the reference */
-    float *y;        /* of the reference, by the definition */
-    float *scratch;
-} fixture;
-
-static bool multiplies(int dtype) {
-    fm_layout layout = fm_layout_for(&(fm_tensor){.dtype = (fm_dtype)dtype});
-    return fm_kernels_get(FM_CPU_REF)->codes_product[layout] != NULL;
-}
-
-static fixture make(dice *d, int dtype, int64_t n_out, int64_t n_in, int64_t rows) {
-    fm_error err;
-    fixture f = {.tensor = roll_tensor(d, (fm_dtype)dtype, n_out, n_in, false), .rows = rows,
-                 .blocks = fm_codes_blocks(n_in)};
-    if (dtype == FM_DTYPE_MXFP4) /* scales of any byte would overflow: 2^-20 to 2^11 */
-        for (int64_t i = 0; i < n_out * n_in / 32; i++)
-            ((uint8_t *)f.tensor.data)[17 * i] = (uint8_t)(107 + roll_below(d, 32));
-    fm_weight_init(&f.w, "w", &f.tensor.t);
-    assert_ok(fm_weight_pack(&f.w, NULL, NULL, &err));
-    f.ldx = 2 * f.blocks;
-    f.ldy = n_out + roll_below(d, 20);
-    f.x = malloc((size_t)(rows * n_in) * sizeof *f.x);
-    f.codes = malloc((size_t)(rows * f.ldx) * sizeof *f.codes);
-    f.y = malloc((size_t)(rows * f.ldy) * sizeof *f.y);
-    f.scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof *f.scratch, FM_MEM_OTHER);
-    assert_true(f.x && f.codes && f.y && f.scratch);
-    for (int64_t i = 0; i < rows * n_in; i++)
-        f.x[i] = roll_float(d) * ldexpf(1, (int)(i / FM_CODES % 7) - 3) * (roll(d) % 50 ? 1 : 20);
-    for (int64_t m = 0; m < rows; m++)
-        fm_codes_twice_from_float(fm_kernels_get(FM_CPU_REF), f.x + m * n_in, n_in,
-                                  f.codes + m * f.ldx, f.codes + m * f.ldx + f.blocks);
-    return f;
-}
-
-static void release(fixture *f) {
-    free(f->x);
-    free(f->codes);
-    free(f->y);
-    fm_free(f->scratch);
-    fm_weight_clear(&f->w);
-    free_tensor(&f->tensor);
-}
+#include "codes_support.h"
 
 /* By two plain products of the reference and an addition. */
 static void define(fixture *f) {
@@ -62,34 +9,11 @@ static void define(fixture *f) {
     float *rest = malloc((size_t)(f->rows * f->ldy) * sizeof *rest);
     assert_non_null(rest);
     fm_matmul_codes(ref, w, 0, fm_panel_count(w), f->codes, f->ldx, f->rows, f->y, f->ldy, f->scratch);
-    fm_matmul_codes(ref, w, 0, fm_panel_count(w), f->codes + f->blocks, f->ldx, f->rows, rest, f->ldy,
+    fm_matmul_codes(ref, w, 0, fm_panel_count(w), f->codes + f->ldx / 2, f->ldx, f->rows, rest, f->ldy,
                     f->scratch);
     for (int64_t m = 0; m < f->rows; m++)
         for (int64_t n = 0; n < w->n_out; n++) f->y[m * f->ldy + n] += rest[m * f->ldy + n];
     free(rest);
-}
-
-static void expect_rows(const fixture *f, const fm_kernels *k, int64_t first, int64_t count) {
-    const fm_panels *w = &f->w.panels;
-    int64_t total = count * f->ldy + GUARD, panels = fm_panel_count(w), cut = panels / 3;
-    float *y = malloc((size_t)total * sizeof *y);
-    assert_non_null(y);
-    for (int64_t i = 0; i < total; i++) y[i] = fm_float_from_bits(0x7fa00000u + (uint32_t)i);
-    memset(f->scratch, 0xff, FM_MATMUL_SCRATCH * sizeof *f->scratch);
-    const fm_codes *x = f->codes + first * f->ldx;
-    fm_matmul_codes_twice(k, w, 0, cut, x, f->ldx, count, y, f->ldy, f->scratch);
-    fm_matmul_codes_twice(k, w, cut, panels, x, f->ldx, count, y, f->ldy, f->scratch);
-    for (int64_t i = 0; i < total; i++) {
-        int64_t m = i / f->ldy, n = i % f->ldy;
-        bool inside = m < count && n < f->w.n_out;
-        uint32_t outside = 0x7fa00000u + (uint32_t)i;
-        float expected = inside ? f->y[(first + m) * f->ldy + n] : fm_float_from_bits(outside);
-        if (inside ? !same_float(y[i], expected) : fm_float_bits(y[i]) != outside)
-            fail_msg("%s, %s: row %lld of %lld, column %lld is %a, not %a", k->name,
-                     fm_layout_name(w->layout), (long long)m, (long long)count, (long long)n,
-                     (double)y[i], (double)expected);
-    }
-    free(y);
 }
 
 static void every_level_and_every_number_of_rows_gives_the_sum_of_both(void **state) {
@@ -101,7 +25,7 @@ static void every_level_and_every_number_of_rows_gives_the_sum_of_both(void **st
         if (!multiplies(dtype)) continue;
         int block = fm_dtype_get((fm_dtype)dtype)->block_elements;
         for (int round = 0; round < 10; round++) {
-            fixture f = make(&d, dtype, outs[round % (int)FM_COUNT(outs)],
+            fixture f = make(&d, 2, dtype, outs[round % (int)FM_COUNT(outs)],
                              block * (1 + roll_below(&d, block == 32 ? 17 : 3)),
                              counts[(round + round / 5) % (int)FM_COUNT(counts)]);
             define(&f);
@@ -121,7 +45,7 @@ static void products_are_within_sixteen_bits_of_the_numbers(void **state) {
     dice d = {.seed = 12};
     for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
         if (!multiplies(dtype)) continue;
-        fixture f = make(&d, dtype, 40, 1280, 5);
+        fixture f = make(&d, 2, dtype, 40, 1280, 5);
         float *w = malloc((size_t)f.w.n_in * sizeof *w);
         assert_non_null(w);
         define(&f);
@@ -154,13 +78,11 @@ static void products_are_within_sixteen_bits_of_the_numbers(void **state) {
 static void what_is_no_number_stays_none(void **state) {
     (void)state;
     dice d = {.seed = 13};
-    fixture f = make(&d, FM_DTYPE_Q8_0, 20, 768, 3);
+    fixture f = make(&d, 2, FM_DTYPE_Q8_0, 20, 768, 3);
     f.x[768 + 500] = INFINITY;
     for (int level = 0; level < levels_here(); level++) {
         const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
-        for (int64_t m = 0; m < 3; m++)
-            fm_codes_twice_from_float(k, f.x + m * 768, 768, f.codes + m * f.ldx,
-                                      f.codes + m * f.ldx + f.blocks);
+        quantise(k, &f);
         fm_matmul_codes_twice(k, &f.w.panels, 0, 2, f.codes, f.ldx, 3, f.y, f.ldy, f.scratch);
         for (int64_t m = 0; m < 3; m++)
             for (int64_t n = 0; n < 20; n++)

@@ -73,7 +73,7 @@ static FM_INLINE __m512i four_codes(const int8_t *code) {
 
 #define ADD_MINIMUM(r)                                                                             \
     do {                                                                                           \
-        __m512 sum = _mm512_set1_ps(parts == 1 ? x[r * ldx].sum : x[r * ldx].sum16[part]); \
+        __m512 sum = _mm512_set1_ps(parts == 1 ? x[r * ldx].sum : x[r * ldx].sum16[part]);         \
         y##r##0 = _mm512_fmadd_ps(m0, sum, y##r##0);                                               \
         if (P > 1) y##r##1 = _mm512_fmadd_ps(m1, sum, y##r##1);                                    \
     } while (0)
