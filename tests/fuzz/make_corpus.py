@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,snapshot,config,template,tokenizer,hub}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub}/
 """
 import json
 import os
@@ -261,6 +261,43 @@ def snapshot_seeds():
         yield '%s-%s' % (key, value if isinstance(value, int) else 'other'), snapshot(3, 1, claims=change)
 
 
+# ---- shards of tokens ----------------------------------------------------------------------------
+
+def shard(documents, width=2, mask=False, mode=1, claims={}, entries=None):
+    """As train/shard.h draws it; the target fills in the header's hash."""
+    h = dict(magic=b'fathomtk', version=1, bytes=128, width=width, flags=int(mask), vocabulary=300, vhash=7,
+             documents=len(documents), tokens=sum(map(len, documents)), contents=0)
+    h.update(claims)
+    out = struct.pack('<8sIIIIQQQQQ56xQ', *h.values(), 0)
+    index, at = b'', 0
+    for ids in documents:
+        index += struct.pack('<QII', at, len(ids), 0)
+        at += len(ids)
+    tokens = b''.join(struct.pack('<H' if width == 2 else '<I', i) for ids in documents for i in ids)
+    for section in [entries or index, tokens] + [bytes(range(5, 5 + (at + 7) // 8))] * mask:
+        out += section + bytes(-len(section) % 64)
+    return bytes([mode]) + out
+
+
+def shard_seeds():
+    documents = [[1, 2, 3], [299], list(range(40, 140))]
+    yield 'narrow', shard(documents)
+    yield 'wide', shard(documents, width=4)
+    yield 'mask', shard(documents, mask=True)
+    yield 'empty', shard([])
+    yield 'as-it-is', shard(documents, mode=0)
+    yield 'id-outside', shard([[1, 300]])
+    yield 'overlap', shard([[1, 2], [3]], entries=struct.pack('<QIIQII', 0, 2, 0, 1, 2, 0))
+    yield 'none', shard([[1, 2], [3]], entries=struct.pack('<QIIQII', 0, 3, 0, 3, 0, 0))
+    for change in ({'version': 2}, {'magic': b'fathomxx'}, {'bytes': 64}, {'width': 3}, {'flags': 2},
+                   {'vocabulary': 0}, {'vocabulary': 70000}, {'documents': 1 << 60}, {'documents': 4},
+                   {'tokens': (1 << 64) - 1}, {'tokens': 1 << 63}, {'tokens': 105}):
+        (key, value), = change.items()
+        yield '%s-%s' % (key, value if isinstance(value, int) else 'other'), shard(documents, claims=change)
+
+
+for name, data in shard_seeds():
+    put('shard', name, data)
 for name, data in snapshot_seeds():
     put('snapshot', name, data)
 for name, data in gguf_seeds():
