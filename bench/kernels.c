@@ -3,7 +3,8 @@
  *
  *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [part of a name]
  *
- * Names are those of kernel_cases.h, "product int8 q4_k" and "product f32 q4_k", "pack q4_k". */
+ * Names are those of kernel_cases.h, "product int8 q4_k" and "product f32 q4_k", "learning bf16",
+ * "pack q4_k". */
 #include "../tests/kernel/kernel_cases.h"
 
 #include "base/clock.h"
@@ -181,6 +182,141 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, co
     free_tensor(&t);
 }
 
+/* ---- products of learning on all threads, packing included -------------------------------------- */
+
+/* The three products of a layer y = x w^T, x [rows, n_in], or of `experts` of them one after another. */
+typedef struct layer {
+    const fm_kernels *k;
+    fm_word_form form;
+    fm_pool *pool;
+    int64_t rows, n_out, n_in;
+    float *x, *y, *dw;         /* y is dy too, dx is written over x's neighbour */
+    float *dx;
+    uint32_t *w, *turned;      /* panels of w and of its transpose */
+    uint32_t *scratch;         /* rows of words, PIECE of them per worker */
+    uint32_t *x_columns, *dy_columns;
+    int what;                  /* 0: forward, 1: dx, 2: dw */
+} layer;
+
+enum { PIECE = 192, WIDEST = 4096 };
+
+static void multiply_piece(void *context, int64_t begin, int64_t end, int worker) {
+    layer *l = context;
+    int64_t n = l->what ? l->n_out : l->n_in, columns = l->what ? l->n_in : l->n_out;
+    int64_t words = fm_words_count(l->form, n), step = words + 16;
+    uint32_t *rows = l->scratch + (int64_t)worker * PIECE * WIDEST;
+    for (int64_t m = begin; m < end; m++)
+        l->k->words_of_row[l->form]((l->what ? l->y : l->x) + m * n, n, rows + (m - begin) * step);
+    fm_words_product p = {l->form, {rows, step, false}, {l->what ? l->turned : l->w, words * FM_PANEL, true},
+                          words, columns, (l->what ? l->dx : l->y) + begin * columns, columns, l->what};
+    fm_words_multiply(l->k, &p, 0, end - begin, 0, (columns + FM_PANEL - 1) / FM_PANEL);
+}
+
+static void pack_piece(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    layer *l = context;
+    int64_t step = fm_words_count(l->form, l->rows) * FM_PANEL;
+    int64_t at = fm_words_count(l->form, begin) * FM_PANEL;
+    l->k->words_of_columns[l->form](l->x + begin * l->n_in, l->n_in, NULL, end - begin, l->n_in,
+                                    l->x_columns + at, step);
+    l->k->words_of_columns[l->form](l->y + begin * l->n_out, l->n_out, NULL, end - begin, l->n_out,
+                                    l->dy_columns + at, step);
+}
+
+static void multiply_columns(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    layer *l = context;
+    int64_t words = fm_words_count(l->form, l->rows), step = words * FM_PANEL;
+    int64_t panels = l->n_in / FM_PANEL, groups = (panels + FM_TILE_PANELS - 1) / FM_TILE_PANELS;
+    fm_words_product p = {l->form, {l->dy_columns, step, true}, {l->x_columns, step, true}, words, l->n_in,
+                          l->dw, l->n_in, true};
+    for (int64_t i = begin; i < end; i++) { /* 96 rows by a group of panels */
+        int64_t m = i / groups * 96, g = i % groups * FM_TILE_PANELS;
+        fm_words_multiply(l->k, &p, m, m + 96 < l->n_out ? m + 96 : l->n_out, g,
+                          g + FM_TILE_PANELS < panels ? g + FM_TILE_PANELS : panels);
+    }
+}
+
+static void run_layer(void *context) {
+    layer *l = context;
+    if (l->what < 2) {
+        fm_pool_for(l->pool, l->rows, PIECE, multiply_piece, l);
+        return;
+    }
+    int64_t groups = (l->n_in / FM_PANEL + FM_TILE_PANELS - 1) / FM_TILE_PANELS;
+    fm_pool_for(l->pool, l->rows, PIECE, pack_piece, l);
+    fm_pool_for(l->pool, (l->n_out + 95) / 96 * groups, 1, multiply_columns, l);
+}
+
+/* Every thread multiplies the same few words all the time: what the processor can do. */
+static void run_peak(void *context, int64_t begin, int64_t end, int worker) {
+    (void)begin, (void)end;
+    layer *l = context;
+    fm_words_block b = {.n = 512, .x = l->w, .x_row = 512, .x_word = 1, .rows = 6, .w = l->turned,
+                        .w_panel = 0, .n_panels = 4, .columns = 64,
+                        .y = l->y + worker * 4096, .ldy = 64};
+    for (int i = 0; i < 256; i++) l->k->words_product[l->form](&b);
+}
+static void run_peaks(void *context) {
+    layer *l = context;
+    fm_pool_for(l->pool, fm_pool_threads(l->pool), 1, run_peak, l);
+}
+
+static void *bench_floats(dice *d, int64_t n) {
+    float *x = fm_alloc((size_t)n * sizeof *x, FM_MEM_OTHER);
+    assert_non_null(x);
+    roll_floats(d, x, n < 100000 ? n : 100000);
+    for (int64_t i = 100000; i < n; i++) x[i] = x[i - 100000];
+    return x;
+}
+
+static void bench_layer(const fm_kernels *k, fm_word_form form, fm_pool *pool, double peak, const int64_t s[3]) {
+    dice d = {.seed = 4};
+    layer l = {.k = k, .form = form, .pool = pool, .rows = s[0], .n_out = s[1], .n_in = s[2]};
+    l.x = bench_floats(&d, s[0] * s[2]);
+    l.dx = bench_floats(&d, s[0] * s[2]);
+    l.y = bench_floats(&d, s[0] * s[1]);
+    l.dw = bench_floats(&d, s[1] * s[2]);
+    float *w = bench_floats(&d, s[1] * s[2]);
+    l.w = bench_floats(&d, s[1] * s[2]);
+    l.turned = bench_floats(&d, s[1] * s[2]);
+    l.x_columns = bench_floats(&d, s[0] * s[2]);
+    l.dy_columns = bench_floats(&d, s[0] * s[1]);
+    l.scratch = bench_floats(&d, (int64_t)fm_pool_threads(pool) * PIECE * WIDEST);
+    int64_t words = fm_words_count(form, s[2]);
+    for (int64_t n = 0; n < s[1]; n += FM_PANEL)
+        k->words_of_rows[form](w + n * s[2], s[2], FM_PANEL, s[2], l.w + n * words);
+    k->words_of_columns[form](w, s[2], NULL, s[1], s[2], l.turned, fm_words_count(form, s[1]) * FM_PANEL);
+    printf("  %5lld x %4lld x %4lld ", (long long)s[0], (long long)s[1], (long long)s[2]);
+    for (l.what = 0; l.what < 3; l.what++) {
+        double flops = 2.0 * (double)s[0] * (double)s[1] * (double)s[2];
+        double rate = flops / seconds_per_call(clock_of(pool), run_layer, &l) * 1e-9;
+        printf("   %s %4.0f GF/s %3.0f %%", l.what == 0 ? "y" : l.what == 1 ? "dx" : "dw", rate,
+               100 * rate / peak);
+    }
+    printf("\n");
+    fm_free(l.x), fm_free(l.dx), fm_free(l.y), fm_free(l.dw), fm_free(w), fm_free(l.w), fm_free(l.turned);
+    fm_free(l.x_columns), fm_free(l.dy_columns), fm_free(l.scratch);
+}
+
+static void bench_learning(const fm_kernels *k, fm_pool *pool, fm_word_form form) {
+    static const int64_t shapes[][3] = {{4096, 192, 192}, {4096, 576, 192}, {4096, 192, 384},
+                                        {4096, 2048, 192}, {512, 96, 192}, {512, 192, 96},
+                                        {96, 192, 96}, {4096, 768, 768}, {2048, 2048, 768},
+                                        {2048, 768, 2048}};
+    dice d = {.seed = 5};
+    layer l = {.k = k, .form = form, .pool = pool};
+    l.w = bench_floats(&d, 6 * 512);
+    l.turned = bench_floats(&d, 512 * 16);
+    l.y = bench_floats(&d, 4096 * fm_pool_threads(pool));
+    double per_word = form == FM_WORDS_BF16 ? 4 : 2, calls = 256.0 * fm_pool_threads(pool);
+    double peak = 6 * 64 * 512 * per_word * calls / seconds_per_call(clock_of(pool), run_peaks, &l) * 1e-9;
+    fm_free(l.w), fm_free(l.turned), fm_free(l.y);
+    printf("%s, learning in %s, %d threads, peak %.0f GF/s; rows x n_out x n_in, packing included\n", k->name,
+           form == FM_WORDS_BF16 ? "bf16" : "f32", fm_pool_threads(pool), peak);
+    for (size_t i = 0; i < FM_COUNT(shapes); i++) bench_layer(k, form, pool, peak, shapes[i]);
+}
+
 /* ---- packing ------------------------------------------------------------------------------------ */
 
 typedef struct packing {
@@ -245,6 +381,8 @@ int main(int argc, char **argv) {
         if (level == FM_CPU_REF) continue;
         printf("%s, products [n, %d], all threads, from memory\n", k->name, N_IN);
         for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_product(dtypes[i], k, pool, filter);
+        if (strstr("learning bf16", filter)) bench_learning(k, pool, FM_WORDS_BF16);
+        if (strstr("learning f32", filter)) bench_learning(k, pool, FM_WORDS_F32);
     }
     for (size_t i = 0; i < FM_COUNT(dtypes); i++)
         if (is_wanted("pack", dtypes[i], filter)) bench_packing(dtypes[i]);

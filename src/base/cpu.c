@@ -47,6 +47,15 @@ bool fm_cpu_has_vnni(fm_cpu_level level) {
 #endif
 }
 
+bool fm_cpu_has_bf16(void) {
+#if defined(__x86_64__)
+    unsigned a = 0, b, c, d;
+    return fm_cpu_detect() == FM_CPU_AVX512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+#else
+    return false;
+#endif
+}
+
 static const char *const level_names[FM_CPU_LEVELS] = {"ref", "avx2", "avx512"};
 
 const char *fm_cpu_level_name(fm_cpu_level level) {

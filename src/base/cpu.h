@@ -16,6 +16,8 @@ fm_cpu_level fm_cpu_detect(void);
 /* Whether it also has the dot products of bytes at this level: AVX-VNNI at FM_CPU_AVX2, VNNI at
  * FM_CPU_AVX512. Not all do; a matter of speed alone, so not a level. */
 bool fm_cpu_has_vnni(fm_cpu_level level);
+/* Whether it has the dot products of pairs of BF16, with FM_CPU_AVX512: likewise. */
+bool fm_cpu_has_bf16(void);
 const char *fm_cpu_level_name(fm_cpu_level level); /* "ref", "avx2", "avx512" */
 /* Accepts the names above and "auto". Refuses a level that this machine does not have. */
 fm_status fm_cpu_level_parse(const char *name, fm_cpu_level *out, fm_error *err);

@@ -10,4 +10,5 @@ void fm_kernels_fill_avx512(fm_kernels *k);
 /* Over AVX2 and AVX-512, on the processors that have it. */
 void fm_kernels_fill_avx2vnni(fm_kernels *k);
 void fm_kernels_fill_vnni(fm_kernels *k);
+void fm_kernels_fill_avx512bf16(fm_kernels *k);
 #endif

@@ -23,6 +23,7 @@ static void fill_tables(void) {
 #if defined(__x86_64__)
         if (level == FM_CPU_AVX2 && fm_cpu_has_vnni(FM_CPU_AVX2)) fm_kernels_fill_avx2vnni(&tables[level]);
         if (level == FM_CPU_AVX512 && fm_cpu_has_vnni(FM_CPU_AVX512)) fm_kernels_fill_vnni(&tables[level]);
+        if (level == FM_CPU_AVX512 && fm_cpu_has_bf16()) fm_kernels_fill_avx512bf16(&tables[level]);
 #endif
         tables[level].name = fm_cpu_level_name((fm_cpu_level)level);
     }

@@ -35,6 +35,31 @@ typedef struct fm_kept_rows {
     int64_t block;       /* INT8: numbers to a scale */
 } fm_kept_rows;
 
+/* What a lane multiplies at a time in the products of learning; see words.h. */
+typedef enum fm_word_form { FM_WORDS_F32, FM_WORDS_BF16, FM_WORD_FORMS } fm_word_form;
+typedef struct fm_words_block {
+    int64_t n;             /* words */
+    const uint32_t *x;     /* word k of row m: x[m * x_row + k * x_word] */
+    int64_t x_row, x_word;
+    int64_t rows;
+    const uint32_t *w;     /* word k of lane r of panel p: w[p * w_panel + k * 16 + r] */
+    int64_t w_panel;
+    int n_panels;          /* 1 to FM_TILE_PANELS */
+    int64_t columns;       /* of y: those of all panels, or fewer of the last */
+    float *y;
+    int64_t ldy;
+    bool adds;             /* to y; otherwise the sums begin at 0 */
+} fm_words_block;
+
+/* AdamW's numbers for a step; see adamw. */
+typedef struct fm_adamw {
+    float gradient_scale;         /* of clipping */
+    float beta1, beta2, epsilon;
+    float rate;                   /* learning rate / (1 - beta1^t) */
+    float second;                 /* 1 / sqrt(1 - beta2^t) */
+    float keep;                   /* 1 - learning rate * weight decay */
+} fm_adamw;
+
 typedef struct fm_kernels {
     const char *name; /* of the CPU level */
 
@@ -68,6 +93,22 @@ typedef struct fm_kernels {
     void (*codes_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end,
                                       const fm_codes *x, int64_t ldx, int64_t rows, float *y,
                                       int64_t ldy);
+
+    /* ---- products of learning; see words.h for the definition --------------------------------- */
+
+    /* y[m][n] for all rows and columns of a block. */
+    void (*words_product[FM_WORD_FORMS])(const fm_words_block *b);
+    /* n floats as a row of words. BF16 rounds to nearest even, subnormals to zero; so do the others. */
+    void (*words_of_row[FM_WORD_FORMS])(const float *x, int64_t n, uint32_t *out);
+    /* A panel whose lane r is row r of x: `rows` <= 16 rows of n floats, zeros in the other lanes. */
+    void (*words_of_rows[FM_WORD_FORMS])(const float *x, int64_t ldx, int64_t rows, int64_t n,
+                                         uint32_t *out);
+    /* Panels whose lanes are the columns of x, [rows][columns]: the words go down the rows. Panels are
+     * `step` words apart. With `index`, row t is row index[t] of x. Pieces of the rows may be packed
+     * apart: an even number of rows is the same number of floats or half as many pairs. */
+    void (*words_of_columns[FM_WORD_FORMS])(const float *x, int64_t ldx, const int32_t *index,
+                                            int64_t rows, int64_t columns, uint32_t *out,
+                                            int64_t step);
 
     /* ---- attention ---------------------------------------------------------------------------
      * Scores are a product of matrices like any other (panel.h), with positions for output rows: keys
@@ -109,6 +150,29 @@ typedef struct fm_kernels {
      * (2i, 2i+1) when `interleaved`, else (i, i + n_pairs). */
     void (*rotate)(float *x, int64_t n_pairs, const float *cosines, const float *sines,
                    bool interleaved);
+    /* ---- backwards ---------------------------------------------------------------------------
+     * Gradients are added to what is there. */
+
+    /* With s = 1 / (1 + exp(-gate)) and silu = gate / (1 + exp(-gate)) as in swiglu:
+     * dgate[i] = fma(dy[i] * up[i], fma(silu, 1 - s, s), dgate[i]), dup[i] = fma(dy[i], silu, dup[i]). */
+    void (*swiglu_backward)(const float *gate, const float *up, const float *dy, int64_t n,
+                            float *dgate, float *dup);
+    /* Of rmsnorm with its r: with g[i] = dy[i] * w[i] and
+     * c = ((sum of 16 lanes of g[i] x[i]) / n * r) * r:
+     * dx[i] = fma(r, fma(-c, x[i], g[i]), dx[i]), dw[i] = fma(dy[i], x[i] * r, dw[i]) unless dw is NULL. */
+    void (*rmsnorm_backward)(const float *x, const float *w, float r, const float *dy, int64_t n,
+                             float *dx, float *dw);
+    /* Of softmax: d[i] = p[i] * (d[i] - mean), mean being the sum of p[i] d[i] over the row. In place. */
+    void (*softmax_backward)(const float *p, float mean, int64_t n, float *d);
+    /* The sum of 16 lanes of x[i] y[i]. */
+    float (*dot)(const float *x, const float *y, int64_t n);
+    /* Loshchilov & Hutter 2019, as PyTorch orders it, with g = grad[i] * gradient_scale:
+     * m = fma(1 - beta1, g - m, m); v = fma(g * (1 - beta2), g, v * beta2);
+     * x = fma(-rate, m / fma(sqrt(v), second, epsilon), x * keep). */
+    void (*adamw)(const fm_adamw *a, const float *grad, int64_t n, float *x, float *m, float *v);
+
+    /* ---- rounding ---------------------------------------------------------------------------- */
+
     /* BF16 as stored, little-endian, rounded to nearest even. */
     void (*bf16_from_float)(const float *x, int64_t n, uint16_t *y);
     /* Bytes in blocks of 8, 16, 32 or 64; n is a multiple of `block`. With m the largest |x| of block

@@ -5,6 +5,7 @@
 #include "kernel_support.h"
 
 #include "kernel/matmul.h"
+#include "kernel/words.h"
 #include "pack/pack.h"
 
 enum { CASE_GUARD = 40 };
@@ -311,6 +312,110 @@ static inline void call_codes_product(const fm_kernels *k, case_data *c) {
                                 (const fm_codes *)(void *)c->c, c->lda, c->rows, case_out(c), c->ldo);
 }
 
+/* ---- products of learning: rows of x, d panels, n words ------------------------------------------ */
+
+/* Words of random floats, special ones among them, some so small that their products are subnormal. */
+static inline uint32_t *case_words(dice *d, fm_word_form form, int64_t n) {
+    int64_t numbers = form == FM_WORDS_BF16 ? 2 * n : n;
+    float *x = case_floats(d, numbers);
+    for (int64_t i = 0; i < numbers; i++)
+        if (roll(d) % 4 == 0) x[i] *= 0x1p-64f;
+    uint32_t *words = malloc((size_t)(n + 1) * sizeof *words);
+    assert_non_null(words);
+    fm_kernels_get(FM_CPU_REF)->words_of_row[form](x, numbers, words);
+    free(x);
+    return words;
+}
+
+/* `alias` stands for rows of x in a panel, k0 for the columns of y. */
+static inline void make_words_product(dice *d, case_data *c, fm_word_form form) {
+    c->d = 1 + c->d % FM_TILE_PANELS;
+    c->n %= 600;
+    if (c->alias && c->rows > FM_PANEL) c->rows %= FM_PANEL + 1;
+    c->k0 = (c->d - 1) * FM_PANEL + 1 + roll_below(d, FM_PANEL);
+    c->lda = c->n + roll_below(d, 9);
+    c->ldb = c->n * FM_PANEL + roll_below(d, 9);
+    c->ldo = c->k0 + roll_below(d, 9);
+    c->a = (float *)(void *)case_words(d, form, c->alias ? c->n * FM_PANEL : c->rows * c->lda);
+    c->b = (float *)(void *)case_words(d, form, c->d * c->ldb);
+    case_output(d, c, c->rows * c->ldo);
+    for (int64_t i = 0; i < c->out_floats; i++)
+        if (roll(d) % 4 == 0) c->start[i] *= 0x1p-126f;
+}
+static inline void call_words_product(const fm_kernels *k, case_data *c, fm_word_form form) {
+    k->words_product[form](&(fm_words_block){.n = c->n,
+                                             .x = (const uint32_t *)(const void *)c->a,
+                                             .x_row = c->alias ? 1 : c->lda,
+                                             .x_word = c->alias ? FM_PANEL : 1,
+                                             .rows = c->rows,
+                                             .w = (const uint32_t *)(const void *)c->b,
+                                             .w_panel = c->ldb,
+                                             .n_panels = (int)c->d,
+                                             .columns = c->k0,
+                                             .y = case_out(c),
+                                             .ldy = c->ldo,
+                                             .adds = c->lda % 2 == 0});
+}
+
+/* What is packed: rows, of which d and then n remain, or columns; k0 words to a panel. */
+static inline void make_words(dice *d, case_data *c) {
+    c->rows = 1 + roll_below(d, FM_PANEL);
+    c->d = 1 + c->d % 200;
+    c->lda = (c->n > c->d ? c->n : c->d) + roll_below(d, 9);
+    int64_t rows = c->n > c->rows ? c->n : c->rows;
+    c->a = case_floats(d, rows * c->lda);
+    c->k0 = c->n * FM_PANEL + roll_below(d, 9);
+    case_output(d, c, (c->d + FM_PANEL - 1) / FM_PANEL * c->k0 + c->n * FM_PANEL);
+}
+#define CASE_WORDS(name, id)                                                                       \
+    static inline void make_words_product_##name(dice *d, case_data *c) {                          \
+        make_words_product(d, c, FM_WORDS_##id);                                                   \
+    }                                                                                              \
+    static inline void call_words_product_##name(const fm_kernels *k, case_data *c) {              \
+        call_words_product(k, c, FM_WORDS_##id);                                                   \
+    }                                                                                              \
+    static inline void call_words_of_row_##name(const fm_kernels *k, case_data *c) {               \
+        k->words_of_row[FM_WORDS_##id](c->a, c->n, (uint32_t *)(void *)case_out(c));               \
+    }                                                                                              \
+    static inline void call_words_of_rows_##name(const fm_kernels *k, case_data *c) {              \
+        k->words_of_rows[FM_WORDS_##id](c->a, c->lda, c->rows, c->n,                               \
+                                        (uint32_t *)(void *)case_out(c));                          \
+    }                                                                                              \
+    static inline void call_words_of_columns_##name(const fm_kernels *k, case_data *c) {           \
+        k->words_of_columns[FM_WORDS_##id](c->a, c->lda, NULL, c->n, c->d,                         \
+                                           (uint32_t *)(void *)case_out(c), c->k0);                \
+    }
+CASE_WORDS(f32, F32)
+CASE_WORDS(bf16, BF16)
+#undef CASE_WORDS
+
+/* ---- backwards ---------------------------------------------------------------------------------- */
+
+/* Inputs a, b, c and two or three outputs side by side. */
+static inline void make_backward(dice *d, case_data *c) {
+    c->a = case_floats(d, c->n);
+    c->b = case_floats(d, c->n);
+    c->c = case_floats(d, c->n);
+    c->ldo = c->n + 5;
+    case_output(d, c, 3 * c->ldo);
+}
+static inline void call_swiglu_backward(const fm_kernels *k, case_data *c) {
+    k->swiglu_backward(c->a, c->b, c->c, c->n, case_out(c), case_out(c) + c->ldo);
+}
+static inline void call_rmsnorm_backward(const fm_kernels *k, case_data *c) {
+    k->rmsnorm_backward(c->a, c->b, 0.6f, c->c, c->n, case_out(c), case_out(c) + c->ldo);
+    k->rmsnorm_backward(c->b, c->a, 1.3f, c->c, c->n, case_out(c) + 2 * c->ldo, NULL);
+}
+static inline void call_softmax_backward(const fm_kernels *k, case_data *c) {
+    k->softmax_backward(c->a, 0.3f, c->n, case_out(c));
+}
+static inline void call_dot(const fm_kernels *k, case_data *c) { c->value = k->dot(c->a, c->b, c->n); }
+static inline void call_adamw(const fm_kernels *k, case_data *c) {
+    const fm_adamw a = {.gradient_scale = 0.7f, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f,
+                        .rate = 1e-3f, .second = 2.1f, .keep = 0.9999f};
+    k->adamw(&a, c->a, c->n, case_out(c), case_out(c) + c->ldo, case_out(c) + 2 * c->ldo);
+}
+
 /* ---- the list ---------------------------------------------------------------------------------- */
 
 #define CASE_DIFFERS(member)                                                                       \
@@ -331,10 +436,19 @@ CASE_DIFFERS(axpy)
 CASE_DIFFERS(scale)
 CASE_DIFFERS(rotate)
 CASE_DIFFERS(bf16_from_float)
+CASE_DIFFERS(swiglu_backward)
+CASE_DIFFERS(rmsnorm_backward)
+CASE_DIFFERS(softmax_backward)
+CASE_DIFFERS(dot)
+CASE_DIFFERS(adamw)
 CASE_DIFFERS(int8_from_float)
 CASE_DIFFERS(codes_from_float)
 CASE_DIFFERS(codes_rest)
 #undef CASE_DIFFERS
+static inline bool differs_words(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
+    (void)c;
+    return k->words_product[FM_WORDS_BF16] != below->words_product[FM_WORDS_BF16];
+}
 static inline bool differs_unpack(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
     return k->unpack[c->layout] != below->unpack[c->layout];
 }
@@ -357,6 +471,7 @@ static inline double macs_rows_n_d(const case_data *c) {
     return (double)c->rows * (double)c->n * (double)c->d;
 }
 static inline double macs_tile(const case_data *c) { return macs_rows_n_d(c) * FM_PANEL; }
+static inline double macs_pairs(const case_data *c) { return 2 * macs_tile(c); }
 static inline double macs_unpack(const case_data *c) {
     return (double)tile_columns(c) * (double)c->d;
 }
@@ -368,6 +483,11 @@ static inline double macs_n_d(const case_data *c) { return (double)c->n * (doubl
 static inline double bytes_2_vectors(const case_data *c) { return 8 * (double)c->n; }
 static inline double bytes_3_vectors(const case_data *c) { return 12 * (double)c->n; }
 static inline double bytes_attention(const case_data *c) { return 4 * (double)c->n * (double)c->d; }
+static inline double bytes_7_vectors(const case_data *c) { return 28 * (double)c->n; }
+static inline double bytes_packed(const case_data *c) {
+    return 4.0 * (double)c->n * (double)(c->rows > 1 ? c->rows : 1);
+}
+static inline double bytes_columns(const case_data *c) { return 4.0 * (double)(c->n * c->d); }
 static inline double bytes_weight(const case_data *c) {
     return (double)fm_tensor_bytes(&c->tensor.t);
 }
@@ -421,6 +541,16 @@ static inline double bytes_weight(const case_data *c) {
 #define CASE_KEPT(name, make, call)                                                                \
     {name, make, call, differs_rows, 1, 16, FM_TILE_K, macs_n_d, bytes_rows, FM_DTYPE_F32},
 
+#define CASE_WORDS(name, form, macs)                                                               \
+    {name " product", make_words_product_##form, call_words_product_##form, differs_words, 48, 96, \
+     3, macs, NULL, FM_DTYPE_F32},                                                                 \
+    {name " of row", make_words, call_words_of_row_##form, differs_words, 1, 4096, 1, NULL,        \
+     bytes_packed, FM_DTYPE_F32},                                                                  \
+    {name " of rows", make_words, call_words_of_rows_##form, differs_words, 16, 512, 1, NULL,      \
+     bytes_packed, FM_DTYPE_F32},                                                                  \
+    {name " of columns", make_words, call_words_of_columns_##form, differs_words, 1, 128, 127, NULL, \
+     bytes_columns, FM_DTYPE_F32},
+
 /* `make` is NULL for the cases with weights: make_weight packs the dtype. */
 static const kernel_case kernel_cases[] = {
     {"tile_fma", make_tile_fma, call_tile_fma, differs_tile_fma, 48, 128, 3, macs_tile, NULL,
@@ -444,6 +574,14 @@ static const kernel_case kernel_cases[] = {
     VECTOR("rotate pairs", make_rotation, call_rotate_pairs, differs_rotate, bytes_3_vectors),
     VECTOR("rotate halves", make_rotation, call_rotate_halves, differs_rotate, bytes_3_vectors),
     VECTOR("bf16_from_float", make_vectors, call_bf16_from_float, differs_bf16_from_float, NULL),
+    VECTOR("swiglu_backward", make_backward, call_swiglu_backward, differs_swiglu_backward,
+           bytes_7_vectors),
+    VECTOR("rmsnorm_backward", make_backward, call_rmsnorm_backward, differs_rmsnorm_backward, NULL),
+    VECTOR("softmax_backward", make_backward, call_softmax_backward, differs_softmax_backward,
+           bytes_3_vectors),
+    VECTOR("dot", make_backward, call_dot, differs_dot, bytes_2_vectors),
+    VECTOR("adamw", make_backward, call_adamw, differs_adamw, bytes_7_vectors),
+    CASE_WORDS("words f32", f32, macs_tile) CASE_WORDS("words bf16", bf16, macs_pairs)
     VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
     VECTOR("codes_from_float", make_vectors, call_codes_from_float, differs_codes_from_float, NULL),
     VECTOR("codes_rest", make_vectors, call_codes_rest, differs_codes_rest, NULL),

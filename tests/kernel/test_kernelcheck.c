@@ -2,6 +2,8 @@
  * odd tails, special values, and guard zones around what it may write. */
 #include "kernel_cases.h"
 
+#include "kernel/fill.h"
+
 enum { ROUNDS = 60 };
 
 static int64_t random_size(dice *d) {
@@ -71,6 +73,22 @@ static void every_level_gives_the_bits_of_the_reference(void **state) {
         }
 }
 
+/* Processors of a level that lack its later instructions have kernels that this one never chooses. */
+static void levels_without_their_later_instructions_give_them_too(void **state) {
+    (void)state;
+    for (int level = 1; level < levels_here(); level++) {
+        fm_kernels plain = *fm_kernels_get((fm_cpu_level)(level - 1));
+#if defined(__x86_64__)
+        level == FM_CPU_AVX2 ? fm_kernels_fill_avx2(&plain) : fm_kernels_fill_avx512(&plain);
+#endif
+        for (size_t i = 0; i < FM_COUNT(kernel_cases); i++) {
+            dice d = {.seed = 1000 * (uint64_t)level + i};
+            bool changes = strstr(kernel_cases[i].name, "codes") || strstr(kernel_cases[i].name, "words");
+            if (changes) check_level(&kernel_cases[i], &plain, fm_kernels_get((fm_cpu_level)level), &d);
+        }
+    }
+}
+
 /* A level that lost its overrides would pass the test above. */
 static void x86_levels_override_what_is_hot(void **state) {
     (void)state;
@@ -80,6 +98,10 @@ static void x86_levels_override_what_is_hot(void **state) {
         assert_string_equal(k->name, fm_cpu_level_name((fm_cpu_level)level));
         assert_true(k->tile_fma != below->tile_fma);
         assert_true(k->exp_sum != below->exp_sum);
+        for (int form = 0; form < FM_WORD_FORMS; form++) {
+            assert_true(k->words_product[form] != below->words_product[form]);
+            assert_true(k->words_of_columns[form] != below->words_of_columns[form]);
+        }
         for (int form = 0; form < FM_KEPT_FORMS; form++) {
             assert_true(k->rows_to_floats[form] != below->rows_to_floats[form]);
             assert_true(k->rows_to_panel[form] != below->rows_to_panel[form]);
@@ -214,6 +236,7 @@ static void bytes_of_a_block_of_next_to_nothing_are_zero(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_gives_the_bits_of_the_reference),
+        cmocka_unit_test(levels_without_their_later_instructions_give_them_too),
         cmocka_unit_test(x86_levels_override_what_is_hot),
         cmocka_unit_test(the_largest_of_nothing_and_of_nan),
         cmocka_unit_test(a_sum_of_16_lanes_is_a_tree),

@@ -29,6 +29,17 @@ FM_REF_UNPACK(f8);
 
 void fm_tile_fma_ref(int n_panels, int64_t nk, const float *tile, int64_t rows, const float *x,
                      int64_t ldx, float *y, int64_t ldy);
+#define FM_REF_WORDS(form)                                                                         \
+    void fm_words_product_##form##_ref(const fm_words_block *b);                                   \
+    void fm_words_of_row_##form##_ref(const float *x, int64_t n, uint32_t *out);                   \
+    void fm_words_of_rows_##form##_ref(const float *x, int64_t ldx, int64_t rows, int64_t n,       \
+                                       uint32_t *out);                                             \
+    void fm_words_of_columns_##form##_ref(const float *x, int64_t ldx, const int32_t *index,       \
+                                          int64_t rows, int64_t columns, uint32_t *out,            \
+                                          int64_t step)
+FM_REF_WORDS(f32);
+FM_REF_WORDS(bf16);
+#undef FM_REF_WORDS
 #define FM_REF_ROWS(form)                                                                          \
     void fm_rows_to_floats_##form##_ref(const fm_kept_rows *rows, int64_t n, int64_t d, float *y,  \
                                         int64_t ldy);                                              \
@@ -50,6 +61,13 @@ void fm_axpy_ref(float a, const float *x, int64_t n, float *y);
 void fm_scale_ref(float a, int64_t n, float *x);
 void fm_rotate_ref(float *x, int64_t n_pairs, const float *cosines, const float *sines,
                    bool interleaved);
+void fm_swiglu_backward_ref(const float *gate, const float *up, const float *dy, int64_t n,
+                            float *dgate, float *dup);
+void fm_rmsnorm_backward_ref(const float *x, const float *w, float r, const float *dy, int64_t n,
+                             float *dx, float *dw);
+void fm_softmax_backward_ref(const float *p, float mean, int64_t n, float *d);
+float fm_dot_ref(const float *x, const float *y, int64_t n);
+void fm_adamw_ref(const fm_adamw *a, const float *grad, int64_t n, float *x, float *m, float *v);
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y);
 void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out);
 void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest);

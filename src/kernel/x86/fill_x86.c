@@ -13,12 +13,19 @@
 #define CODES_PRODUCT(id, name, level)                                                             \
     k->codes_product[FM_LAYOUT_##id] = fm_codes_product_##name##_##level;
 
+#define WORDS(id, name, level)                                                                     \
+    k->words_product[FM_WORDS_##id] = fm_words_product_##name##_##level;                           \
+    k->words_of_row[FM_WORDS_##id] = fm_words_of_row_##name##_##level;                             \
+    k->words_of_rows[FM_WORDS_##id] = fm_words_of_rows_##name##_##level;                           \
+    k->words_of_columns[FM_WORDS_##id] = fm_words_of_columns_##name##_##level;
+
 /* `more`: statements for what not every level has. */
 #define FILL(level, more)                                                                          \
     void fm_kernels_fill_##level(fm_kernels *k) {                                                  \
         FM_X86_LAYOUTS(UNPACK, level)                                                              \
         FM_X86_PACKED_LAYOUTS(ROW_PRODUCT, level)                                                  \
         k->tile_fma = fm_tile_fma_##level;                                                         \
+        FM_X86_WORD_FORMS(WORDS, level)                                                            \
         FM_X86_KEPT_FORMS(ROWS, level)                                                             \
         k->weighted_rows = fm_weighted_rows_##level;                                               \
         k->max = fm_max_##level;                                                                   \
@@ -30,6 +37,11 @@
         k->axpy = fm_axpy_##level;                                                                 \
         k->scale = fm_scale_##level;                                                               \
         k->rotate = fm_rotate_##level;                                                             \
+        k->swiglu_backward = fm_swiglu_backward_##level;                                           \
+        k->rmsnorm_backward = fm_rmsnorm_backward_##level;                                         \
+        k->softmax_backward = fm_softmax_backward_##level;                                         \
+        k->dot = fm_dot_##level;                                                                   \
+        k->adamw = fm_adamw_##level;                                                               \
         k->bf16_from_float = fm_bf16_from_float_##level;                                           \
         k->int8_from_float = fm_int8_from_float_##level;                                           \
         k->codes_from_float = fm_codes_from_float_##level;                                         \
@@ -42,3 +54,4 @@ FILL(avx512, )
 
 void fm_kernels_fill_avx2vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2vnni) }
 void fm_kernels_fill_vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, vnni) }
+void fm_kernels_fill_avx512bf16(fm_kernels *k) { WORDS(BF16, bf16, avx512bf16) }

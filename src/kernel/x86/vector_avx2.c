@@ -1,36 +1,9 @@
 /* vector_avx2.c: elementwise kernels and reductions over one vector. What does not fill a vector is
  * left to the reference. */
-#include "kernel/x86/avx2.h"
+#include "kernel/x86/exp_avx2.h"
 
-#include "kernel/ref/exp_ref.h"
 #include "kernel/ref/lanes_ref.h"
 #include "kernel/ref/ref.h"
-
-/* exp_ref.h, step by step. */
-static FM_INLINE __m256 exp8(__m256 x) {
-    x = _mm256_max_ps(_mm256_set1_ps(FM_EXP_LOW), x); /* NaN is the second operand: stays */
-    x = _mm256_min_ps(_mm256_set1_ps(FM_EXP_HIGH), x);
-    __m256 round = _mm256_set1_ps(FM_EXP_ROUND);
-    __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(FM_EXP_LOG2E), round);
-    __m256 n = _mm256_sub_ps(shifted, round);
-    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FM_EXP_LN2_HIGH), x);
-    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FM_EXP_LN2_LOW), r);
-    __m256 q = _mm256_fmadd_ps(_mm256_set1_ps(FM_EXP_C6), r, _mm256_set1_ps(FM_EXP_C5));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(FM_EXP_C4));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(FM_EXP_C3));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(FM_EXP_C2));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(1));
-    __m256 p = _mm256_fmadd_ps(q, r, _mm256_set1_ps(1));
-    __m256i integer = _mm256_sub_epi32(_mm256_castps_si256(shifted), _mm256_castps_si256(round));
-    __m256i half = _mm256_srai_epi32(integer, 1), bias = _mm256_set1_epi32(127);
-    __m256i rest = _mm256_sub_epi32(integer, half);
-    __m256i scale1 = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
-    __m256i scale2 = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
-    p = _mm256_mul_ps(p, _mm256_castsi256_ps(scale1));
-    return _mm256_mul_ps(p, _mm256_castsi256_ps(scale2));
-}
-
-static FM_INLINE __m256 negate(__m256 x) { return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f)); }
 
 float fm_max_avx2(const float *x, int64_t n) {
     __m256 m = _mm256_set1_ps(-INFINITY), nan = _mm256_setzero_ps();
@@ -51,8 +24,8 @@ float fm_exp_sum_avx2(float *x, int64_t n, float shift) {
     __m256 low = _mm256_setzero_ps(), high = low, s = _mm256_set1_ps(shift);
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        __m256 e = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i), s));
-        __m256 f = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i + 8), s));
+        __m256 e = fm_exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i), s));
+        __m256 f = fm_exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i + 8), s));
         _mm256_storeu_ps(x + i, e);
         _mm256_storeu_ps(x + i + 8, f);
         low = _mm256_add_ps(low, e);
@@ -72,7 +45,7 @@ void fm_sigmoid_avx2(const float *x, int64_t n, float *y) {
     __m256 one = _mm256_set1_ps(1);
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        __m256 e = exp8(negate(_mm256_loadu_ps(x + i)));
+        __m256 e = fm_exp8(fm_negate8(_mm256_loadu_ps(x + i)));
         _mm256_storeu_ps(y + i, _mm256_div_ps(one, _mm256_add_ps(one, e)));
     }
     fm_sigmoid_ref(x + i, n - i, y + i);
@@ -83,7 +56,7 @@ void fm_swiglu_avx2(const float *gate, const float *up, int64_t n, float *y) {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256 g = _mm256_loadu_ps(gate + i), u = _mm256_loadu_ps(up + i);
-        __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, exp8(negate(g))));
+        __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, fm_exp8(fm_negate8(g))));
         _mm256_storeu_ps(y + i, _mm256_mul_ps(silu, u));
     }
     fm_swiglu_ref(gate + i, up + i, n - i, y + i);

@@ -1,39 +1,10 @@
 /* vector_avx512.c: elementwise kernels and reductions over one vector. Tails are masked. */
-#include "kernel/x86/avx512.h"
-
-#include "kernel/ref/exp_ref.h"
-
-/* The lanes that exist of the 16 elements at i. */
-static inline __mmask16 mask_at(int64_t i, int64_t n) {
-    return n - i >= 16 ? 0xffff : fm_mask16(n - i);
-}
-
-#define LOOP(i, mask)                                                                              \
-    for (int64_t i = 0; i < n; i += 16)                                                            \
-        for (__mmask16 mask = mask_at(i, n), once = 1; once; once = 0)
-
-/* exp_ref.h, step by step. The splitting of 2^n is what vscalefps does: one rounding. */
-static inline __m512 exp16(__m512 x) {
-    x = _mm512_max_ps(_mm512_set1_ps(FM_EXP_LOW), x); /* NaN is the second operand: stays */
-    x = _mm512_min_ps(_mm512_set1_ps(FM_EXP_HIGH), x);
-    __m512 round = _mm512_set1_ps(FM_EXP_ROUND);
-    __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(FM_EXP_LOG2E), round), round);
-    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(FM_EXP_LN2_HIGH), x);
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(FM_EXP_LN2_LOW), r);
-    __m512 q = _mm512_fmadd_ps(_mm512_set1_ps(FM_EXP_C6), r, _mm512_set1_ps(FM_EXP_C5));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(FM_EXP_C4));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(FM_EXP_C3));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(FM_EXP_C2));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(1));
-    return _mm512_scalef_ps(_mm512_fmadd_ps(q, r, _mm512_set1_ps(1)), n);
-}
-
-static inline __m512 negate(__m512 x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
+#include "kernel/x86/loop_avx512.h"
 
 float fm_max_avx512(const float *x, int64_t n) {
     __m512 m = _mm512_set1_ps(-INFINITY);
     __mmask16 nan = 0;
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_mask_loadu_ps(m, mask, x + i);
         nan |= _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
         m = _mm512_max_ps(v, m);
@@ -43,8 +14,8 @@ float fm_max_avx512(const float *x, int64_t n) {
 
 float fm_exp_sum_avx512(float *x, int64_t n, float shift) {
     __m512 sum = _mm512_setzero_ps(), s = _mm512_set1_ps(shift);
-    LOOP(i, mask) {
-        __m512 e = exp16(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), s));
+    FM_LOOP(i, mask) {
+        __m512 e = fm_exp16(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), s));
         _mm512_mask_storeu_ps(x + i, mask, e);
         sum = _mm512_mask_add_ps(sum, mask, sum, e);
     }
@@ -53,17 +24,17 @@ float fm_exp_sum_avx512(float *x, int64_t n, float shift) {
 
 void fm_sigmoid_avx512(const float *x, int64_t n, float *y) {
     __m512 one = _mm512_set1_ps(1);
-    LOOP(i, mask) {
-        __m512 e = exp16(negate(_mm512_maskz_loadu_ps(mask, x + i)));
+    FM_LOOP(i, mask) {
+        __m512 e = fm_exp16(fm_negate16(_mm512_maskz_loadu_ps(mask, x + i)));
         _mm512_mask_storeu_ps(y + i, mask, _mm512_div_ps(one, _mm512_add_ps(one, e)));
     }
 }
 
 void fm_swiglu_avx512(const float *gate, const float *up, int64_t n, float *y) {
     __m512 one = _mm512_set1_ps(1);
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 g = _mm512_maskz_loadu_ps(mask, gate + i);
-        __m512 silu = _mm512_div_ps(g, _mm512_add_ps(one, exp16(negate(g))));
+        __m512 silu = _mm512_div_ps(g, _mm512_add_ps(one, fm_exp16(fm_negate16(g))));
         __m512 u = _mm512_maskz_loadu_ps(mask, up + i);
         _mm512_mask_storeu_ps(y + i, mask, _mm512_mul_ps(silu, u));
     }
@@ -71,13 +42,13 @@ void fm_swiglu_avx512(const float *gate, const float *up, int64_t n, float *y) {
 
 float fm_rmsnorm_avx512(const float *x, const float *w, float eps, int64_t n, float *y) {
     __m512 sum = _mm512_setzero_ps();
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
         sum = _mm512_mask3_fmadd_ps(v, v, sum, mask);
     }
     float r = 1.0f / sqrtf(fm_lane_sum_avx512(sum) / (float)n + eps);
     __m512 factor = _mm512_set1_ps(r);
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
         _mm512_mask_storeu_ps(y + i, mask,
                               _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, w + i)));
@@ -86,7 +57,7 @@ float fm_rmsnorm_avx512(const float *x, const float *w, float eps, int64_t n, fl
 }
 
 void fm_add_avx512(const float *x, int64_t n, float *y) {
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
         _mm512_mask_storeu_ps(y + i, mask,
                               _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, y + i)));
@@ -95,7 +66,7 @@ void fm_add_avx512(const float *x, int64_t n, float *y) {
 
 void fm_axpy_avx512(float a, const float *x, int64_t n, float *y) {
     __m512 factor = _mm512_set1_ps(a);
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
         v = _mm512_fmadd_ps(factor, v, _mm512_maskz_loadu_ps(mask, y + i));
         _mm512_mask_storeu_ps(y + i, mask, v);
@@ -104,7 +75,7 @@ void fm_axpy_avx512(float a, const float *x, int64_t n, float *y) {
 
 void fm_scale_avx512(float a, int64_t n, float *x) {
     __m512 factor = _mm512_set1_ps(a);
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
         _mm512_mask_storeu_ps(x + i, mask, _mm512_mul_ps(v, factor));
     }
@@ -120,7 +91,7 @@ static inline void rotate16(__m512 *a, __m512 *b, __m512 c, __m512 s) {
 }
 
 static void rotate_halves(float *x, int64_t n, const float *cosines, const float *sines) {
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 a = _mm512_maskz_loadu_ps(mask, x + i), b = _mm512_maskz_loadu_ps(mask, x + n + i);
         rotate16(&a, &b, _mm512_maskz_loadu_ps(mask, cosines + i),
                  _mm512_maskz_loadu_ps(mask, sines + i));
@@ -135,9 +106,9 @@ static void rotate_interleaved(float *x, int64_t n, const float *cosines, const 
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-    LOOP(i, mask) {
-        __mmask16 first = mask_at(0, 2 * (n - i));
-        __mmask16 second = n - i > 8 ? mask_at(16, 2 * (n - i)) : 0;
+    FM_LOOP(i, mask) {
+        __mmask16 first = fm_mask_at(0, 2 * (n - i));
+        __mmask16 second = n - i > 8 ? fm_mask_at(16, 2 * (n - i)) : 0;
         __m512 v = _mm512_maskz_loadu_ps(first, x + 2 * i);
         __m512 w = _mm512_maskz_loadu_ps(second, x + 2 * i + 16);
         __m512 a = _mm512_permutex2var_ps(v, even, w), b = _mm512_permutex2var_ps(v, odd, w);
@@ -161,7 +132,7 @@ void fm_rotate_avx512(float *x, int64_t n_pairs, const float *cosines, const flo
 /* By integers, as half.h: the instruction for it would flush subnormals. */
 void fm_bf16_from_float_avx512(const float *x, int64_t n, uint16_t *y) {
     const __m512i one = _mm512_set1_epi32(1), bias = _mm512_set1_epi32(0x7fff);
-    LOOP(i, mask) {
+    FM_LOOP(i, mask) {
         __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
         __m512i bits = _mm512_castps_si512(v), high = _mm512_srli_epi32(bits, 16);
         __m512i odd = _mm512_and_si512(high, one);

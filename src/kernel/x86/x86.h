@@ -65,11 +65,23 @@
     void fm_rows_to_panel_##name##_##level(const fm_kept_rows *rows, int64_t n, int64_t d,         \
                                            float *panel);
 
+/* Words of both forms; those of BF16 once more for processors with instructions for it. */
+#define FM_X86_WORD_FORMS(FORM, level) FORM(F32, f32, level) FORM(BF16, bf16, level)
+#define FM_DECLARE_WORDS(id, name, level)                                                          \
+    void fm_words_product_##name##_##level(const fm_words_block *b);                               \
+    void fm_words_of_row_##name##_##level(const float *x, int64_t n, uint32_t *out);               \
+    void fm_words_of_rows_##name##_##level(const float *x, int64_t ldx, int64_t rows, int64_t n,   \
+                                           uint32_t *out);                                         \
+    void fm_words_of_columns_##name##_##level(const float *x, int64_t ldx, const int32_t *index,   \
+                                              int64_t rows, int64_t columns, uint32_t *out,        \
+                                              int64_t step);
+
 #define FM_DECLARE_KERNELS(level)                                                                  \
     FM_X86_LAYOUTS(FM_DECLARE_UNPACK, level)                                                       \
     FM_X86_PACKED_LAYOUTS(FM_DECLARE_ROW_PRODUCT, level)                                           \
     void fm_tile_fma_##level(int n_panels, int64_t nk, const float *tile, int64_t rows,            \
                              const float *x, int64_t ldx, float *y, int64_t ldy);                  \
+    FM_X86_WORD_FORMS(FM_DECLARE_WORDS, level)                                                     \
     FM_X86_KEPT_FORMS(FM_DECLARE_ROWS, level)                                                      \
     void fm_weighted_rows_##level(const float *p, int64_t n, int64_t ldp, const float *v,          \
                                   int64_t nk, int64_t ldv, int64_t d, float *acc, int64_t ldacc);  \
@@ -83,6 +95,14 @@
     void fm_scale_##level(float a, int64_t n, float *x);                                           \
     void fm_rotate_##level(float *x, int64_t n_pairs, const float *cosines, const float *sines,    \
                            bool interleaved);                                                      \
+    void fm_swiglu_backward_##level(const float *gate, const float *up, const float *dy, int64_t n, \
+                                    float *dgate, float *dup);                                     \
+    void fm_rmsnorm_backward_##level(const float *x, const float *w, float r, const float *dy,     \
+                                     int64_t n, float *dx, float *dw);                             \
+    void fm_softmax_backward_##level(const float *p, float mean, int64_t n, float *d);             \
+    float fm_dot_##level(const float *x, const float *y, int64_t n);                               \
+    void fm_adamw_##level(const fm_adamw *a, const float *grad, int64_t n, float *x, float *m,     \
+                          float *v);                                                               \
     void fm_bf16_from_float_##level(const float *x, int64_t n, uint16_t *y);                       \
     void fm_int8_from_float_##level(const float *x, int64_t n, int64_t block, int8_t *codes,       \
                                     float *scales);                                                \
@@ -96,6 +116,7 @@ FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2)
  * it, and most newer ones without. */
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2vnni)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, vnni)
+FM_DECLARE_WORDS(BF16, bf16, avx512bf16)
 
 /* How far ahead of what an unpack reads the tile lies that this panel's next unpack will read; after
  * the last tile of a panel, roughly the first one of the panel that follows in the next group. One

@@ -1,0 +1,59 @@
+/* words.h: the matrix products of learning: of two matrices of floats, both known only now.
+ *
+ * Inference multiplies rows with weights that were packed once (panel.h). Learning has three products
+ * for every weight, y = x W^T, dx += dy W and dW += dy^T x, whose operands change with every step, so
+ * the packing is part of the price and both sides have a packed form.
+ *
+ * A word is what one lane multiplies at a time: 32 bits along k, the index that is summed over.
+ *
+ *   FM_WORDS_F32    one float
+ *   FM_WORDS_BF16   two of BF16: the even k in the low half, the odd k in the high half; an odd number
+ *                   of k ends with a half of zeros
+ *
+ * A matrix [m][k] is packed as rows of words, or as panels of 16 rows in which the words of all 16 lie
+ * side by side, [word][16]: the layouts F32 and BF16 of panel.h. Panels of rows that are the columns of
+ * a matrix of floats need no transposing (words_of_columns), which is what W^T, dy^T and x^T are.
+ *
+ * The definition, for the word of row m of the one matrix and row n of the other:
+ *
+ *   F32    y = fma(x, w, y)
+ *   BF16   y = fma(x_even, w_even, fma(x_odd, w_odd, y)), where whatever is subnormal, what goes in and
+ *          what comes out of either step, counts as zero of its sign
+ *
+ * in float32 and in the order of the words, from the y that is there or from 0. The second line is to the
+ * bit what the instruction vdpbf16ps computes; processors that lack it compute the same by single
+ * steps. So here too every level gives the same bits, for any split by rows, panels, words or threads. */
+#pragma once
+
+#include "kernel/kernel.h"
+
+/* Words of a row of n numbers. */
+static inline int64_t fm_words_count(fm_word_form form, int64_t n) {
+    return form == FM_WORDS_BF16 ? (n + 1) / 2 : n;
+}
+
+/* A matrix of words; borrowed memory. */
+typedef struct fm_words {
+    const uint32_t *data;
+    int64_t step;   /* words from row to row, or from panel to panel */
+    bool in_panels;
+} fm_words;
+
+/* Panels of layout F32 or BF16 as a matrix of words. */
+static inline fm_words fm_words_of_panels(const fm_panels *w) {
+    return (fm_words){w->data, (int64_t)(w->panel_bytes / sizeof(uint32_t)), true};
+}
+
+/* y[m][n], or what it holds and, where `adds`, for rows m in [row_begin, row_end) of x and the rows of w
+ * that its panels [begin, end) hold; n_words are summed over. Row m = 0 and column n = 0 are at y, rows
+ * `ldy` apart; columns from n_out on are left alone. */
+typedef struct fm_words_product {
+    fm_word_form form;
+    fm_words x, w; /* w in panels */
+    int64_t n_words, n_out;
+    float *y;
+    int64_t ldy;
+    bool adds;
+} fm_words_product;
+void fm_words_multiply(const fm_kernels *k, const fm_words_product *p, int64_t row_begin,
+                       int64_t row_end, int64_t begin, int64_t end);
