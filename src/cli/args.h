@@ -78,6 +78,3 @@ fm_status fm_args_parse(const fm_command *command, int argc, char **argv, void *
 
 /* A number with an optional k, M, B or T (thousands); false when `text` is anything else. */
 bool fm_args_number(const char *text, double *out);
-
-/* The word in `words` (n of them) that `wrong` was most likely meant to be, or NULL. */
-const char *fm_args_nearest(const char *wrong, const char *const *words, size_t n);

@@ -1,6 +1,7 @@
 /* chat_commands.c: the lines that begin with a slash. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/call.h"
 #include "cli/chat_state.h"
 #include "cli/talk_file.h"
@@ -267,7 +268,7 @@ fm_status fm_chat_command(fm_chat *c, const char *line, fm_error *err) {
     char word[32];
     snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), line + 1);
     for (size_t i = 0; i < FM_COUNT(commands); i++) names[i] = commands[i].name;
-    const char *near = fm_args_nearest(word, names, FM_COUNT(commands));
+    const char *near = fm_nearest_word(word, names, FM_COUNT(commands));
     if (near)
         return fm_fail(err, FM_ERR_ARGUMENT, "there is no /%s; did you mean /%s?", word, near);
     return fm_fail(err, FM_ERR_ARGUMENT, "there is no /%s; /help lists what there is", word);

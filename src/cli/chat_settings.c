@@ -1,4 +1,5 @@
 /* chat_settings.c: /set. A setting is a line of the table. */
+#include "base/nearest.h"
 #include "cli/chat_state.h"
 
 #include <inttypes.h>
@@ -111,7 +112,7 @@ fm_status fm_chat_set(fm_chat *c, const char *rest, fm_error *err) {
     if (n == 0) return FM_OK;
     const char *const *names;
     size_t n_names = fm_chat_setting_names(&names);
-    const char *near = fm_args_nearest(name, names, n_names);
+    const char *near = fm_nearest_word(name, names, n_names);
     if (near)
         return fm_fail(err, FM_ERR_ARGUMENT, "there is no setting %.*s; did you mean %s?", (int)n, rest,
                        near);

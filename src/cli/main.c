@@ -1,5 +1,6 @@
 /* main.c: finds the command, parses its options, runs it, and turns errors into one sentence and
  * an exit code: 0 done, 2 failed, 130 interrupted. */
+#include "base/nearest.h"
 #include "cli/call.h"
 #include "cli/help.h"
 #include "cli/screen.h"
@@ -46,7 +47,7 @@ static fm_status no_such_command(const char *name, fm_error *err) {
     size_t n = 0;
     for (size_t i = 0; i < fm_n_commands && n < FM_COUNT(names); i++)
         names[n++] = fm_commands[i].command->name;
-    const char *near = fm_args_nearest(name, names, n);
+    const char *near = fm_nearest_word(name, names, n);
     if (near)
         return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s'; did you mean '%s'?", name,
                        near);
