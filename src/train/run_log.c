@@ -1,0 +1,75 @@
+#include "train/run_log.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Bytes of the lines that stay: those before the first that is torn or of a later step. */
+static size_t kept_bytes(const char *text, size_t size, int64_t step, double *seconds) {
+    size_t at = 0;
+    while (at < size) {
+        const char *end = memchr(text + at, '\n', size - at);
+        fm_json *line = NULL;
+        if (!end || fm_json_parse(text + at, (size_t)(end - text) - at, &line, NULL) != FM_OK) break;
+        bool stays = fm_json_integer(fm_json_get(line, "step"), INT64_MAX) <= step;
+        if (stays) *seconds = fm_json_number(fm_json_get(line, "seconds"), *seconds);
+        fm_json_free(line);
+        if (!stays) break;
+        at = (size_t)(end - text) + 1;
+    }
+    return at;
+}
+
+fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, double *seconds, fm_error *err) {
+    *out = (fm_run_log){.fd = -1};
+    *seconds = 0;
+    size_t kept = 0, size;
+    if (step >= 0 && fm_file_exists(path)) {
+        char *text;
+        FM_TRY(fm_file_read(path, (size_t)4 << 30, &text, &size, err));
+        kept = kept_bytes(text, size, step, seconds);
+        fm_free(text);
+    }
+    out->path = fm_strdup(path);
+    if (!out->path) return fm_fail_memory(err, strlen(path), path);
+    out->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (out->fd < 0 || ftruncate(out->fd, (off_t)kept) != 0) {
+        fm_status status = fm_fail(err, FM_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+        fm_run_log_close(out);
+        return status;
+    }
+    return FM_OK;
+}
+
+void fm_run_log_close(fm_run_log *log) {
+    if (log->path && log->fd >= 0) close(log->fd);
+    fm_free(log->path);
+    fm_buffer_clear(&log->line);
+    *log = (fm_run_log){.fd = -1};
+}
+
+fm_json_writer *fm_run_log_event(fm_run_log *log, const char *event, int64_t step) {
+    fm_buffer_clear(&log->line);
+    log->json = (fm_json_writer){.out = &log->line, .flat = true};
+    fm_json_open(&log->json, NULL, '{');
+    fm_json_put_text(&log->json, "event", event);
+    fm_json_put_integer(&log->json, "step", step);
+    return &log->json;
+}
+
+fm_status fm_run_log_end(fm_run_log *log, fm_error *err) {
+    fm_json_close(&log->json, '}');
+    FM_TRY(fm_buffer_status(&log->line, err));
+    const char *at = log->line.data;
+    for (size_t left = log->line.size; left > 0;) {
+        ssize_t done = write(log->fd, at, left);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return fm_fail(err, FM_ERR_IO, "cannot write %s: %s", log->path, strerror(errno));
+        at += done, left -= (size_t)done;
+    }
+    return FM_OK;
+}

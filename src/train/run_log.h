@@ -1,0 +1,24 @@
+/* run_log.h: what happened in a run, as lines of JSON in RUN/log.jsonl: one object per event, "event" and
+ * "step" in each. The report is made from it and from nothing else.
+ *
+ * A line is one write, so a kill leaves whole lines and at most a torn last one. When a run goes on from a
+ * checkpoint, what was logged after that checkpoint is cut off: it will happen again. */
+#pragma once
+
+#include "base/json_write.h"
+
+typedef struct fm_run_log {
+    int fd;
+    char *path;
+    fm_buffer line; /* the event that is being written */
+    fm_json_writer json;
+} fm_run_log;
+
+/* Opens `path`, keeping the lines of steps up to `step`; a negative step: none. *seconds: the "seconds" of the
+ * last kept line that has them (time spent before), or 0. */
+fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, double *seconds, fm_error *err);
+void fm_run_log_close(fm_run_log *log); /* a zeroed one is fine */
+
+/* Begins an event; put what belongs to it into the writer that comes back, then end it. */
+fm_json_writer *fm_run_log_event(fm_run_log *log, const char *event, int64_t step);
+fm_status fm_run_log_end(fm_run_log *log, fm_error *err);
