@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-fm_status fm_average_new(const fm_learned *learned, double decay, fm_average *out, fm_error *err) {
+fm_status fm_average_new(const fm_learned_list *learned, double decay, fm_average *out, fm_error *err) {
     *out = (fm_average){.decay = decay, .n = learned->n};
     out->at = fm_alloc_array(learned->n + 1, sizeof *out->at, FM_MEM_OTHER);
     if (!out->at) return fm_fail_memory(err, learned->n, "the average of the weights");
@@ -26,7 +26,7 @@ void fm_average_clear(fm_average *a) {
 
 typedef struct walk {
     const fm_average *average;
-    const fm_learned *learned;
+    const fm_learned_list *learned;
     const fm_stretches *stretches;
 } walk;
 
@@ -42,7 +42,7 @@ static void update(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-void fm_average_update(fm_average *a, const fm_learned *learned, const fm_stretches *stretches,
+void fm_average_update(fm_average *a, const fm_learned_list *learned, const fm_stretches *stretches,
                        fm_pool *pool) {
     walk w = {a, learned, stretches};
     fm_pool_for(pool, stretches->n, 1, update, &w);

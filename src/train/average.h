@@ -12,8 +12,8 @@ typedef struct fm_average {
 } fm_average;
 
 /* Begins with the weights as they are. `decay` in (0, 1). */
-fm_status fm_average_new(const fm_learned *learned, double decay, fm_average *out, fm_error *err);
+fm_status fm_average_new(const fm_learned_list *learned, double decay, fm_average *out, fm_error *err);
 void fm_average_clear(fm_average *a);
 /* a = a + (1 - decay) (w - a), after every step. */
-void fm_average_update(fm_average *a, const fm_learned *learned, const fm_stretches *stretches,
+void fm_average_update(fm_average *a, const fm_learned_list *learned, const fm_stretches *stretches,
                        fm_pool *pool);

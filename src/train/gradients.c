@@ -4,14 +4,14 @@
 #include <string.h>
 
 typedef struct walk {
-    const fm_learned *learned;
+    const fm_learned_list *learned;
     const fm_stretches *stretches;
     fm_learned_part part;
     double *sums;
 } walk;
 
 static const float *floats_of(const walk *w, const fm_stretch *s) {
-    const fm_learned_tensor *t = &w->learned->at[s->tensor];
+    const fm_learned *t = &w->learned->at[s->tensor];
     return (w->part == FM_LEARNED_GRAD ? t->grad : t->value) + s->begin;
 }
 
@@ -35,7 +35,7 @@ static void add_squares(void *context, int64_t begin, int64_t end, int worker) {
         w->sums[i] = sum_of_squares(floats_of(w, &w->stretches->at[i]), w->stretches->at[i].n);
 }
 
-double fm_gradient_norm(const fm_learned *learned, const fm_stretches *stretches, double *sums,
+double fm_gradient_norm(const fm_learned_list *learned, const fm_stretches *stretches, double *sums,
                         fm_pool *pool) {
     walk w = {learned, stretches, FM_LEARNED_GRAD, sums};
     fm_pool_for(pool, stretches->n, 1, add_squares, &w);
@@ -57,12 +57,12 @@ static void clear(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-void fm_gradients_clear(const fm_learned *learned, const fm_stretches *stretches, fm_pool *pool) {
+void fm_gradients_clear(const fm_learned_list *learned, const fm_stretches *stretches, fm_pool *pool) {
     walk w = {learned, stretches, FM_LEARNED_GRAD, NULL};
     fm_pool_for(pool, stretches->n, 8, clear, &w);
 }
 
-size_t fm_learned_not_finite(const fm_learned *learned, fm_learned_part part,
+size_t fm_learned_not_finite(const fm_learned_list *learned, fm_learned_part part,
                              const fm_stretches *stretches, double *sums, fm_pool *pool) {
     walk w = {learned, stretches, part, sums};
     /* A double holds the squares of 2^14 floats, so a sum is finite where they all are. */

@@ -42,8 +42,8 @@ static void compare_step(const fm_store *model, const fm_store *golden, const ch
     floats_of(golden, adamw, &t, wanted);
     floats_of(golden, grad_name, &t, grad);
     floats_of(model, name, &t, value);
-    fm_learned_tensor tensor = {name, 1, (int64_t)n, value, grad, FM_LEARNED_MATRIX, -1, -1};
-    fm_learned list = {&tensor, 1};
+    fm_learned tensor = {.name = name, .rows = 1, .columns = (int64_t)n, .value = value, .grad = grad};
+    fm_learned_list list = {&tensor, 1};
     fm_optim_options o = options_of("adamw");
     fm_optim *optim;
     assert_ok(fm_optim_new(&o, &list, NULL, &optim, &err));
@@ -154,7 +154,7 @@ static void muon_is_its_formula_for_wide_and_for_tall_matrices(void **state) {
         made_gradient(&made, step);
         fm_optim_step(optim, 0.01, 0.5);
         for (int which = 0; which < 2; which++) {
-            const fm_learned_tensor *t = &made.at[2 + which];
+            const fm_learned *t = &made.at[2 + which];
             int n = (int)fm_learned_elements(t);
             for (int i = 0; i < n; i++) {
                 m[which][i] = 0.95 * m[which][i] + 0.5 * (double)t->grad[i];
@@ -209,7 +209,7 @@ static void an_expert_that_nobody_ever_chose_only_decays(void **state) {
     fm_error err;
     made_list made;
     made_begin(&made);
-    fm_learned_tensor *t = &made.at[3];
+    fm_learned *t = &made.at[3];
     float before = t->value[7];
     memset(t->grad, 0, (size_t)fm_learned_elements(t) * 4);
     fm_optim_options o = options_of("muon");
@@ -292,6 +292,29 @@ static void the_norm_is_that_of_all_gradients_together_and_clipping_makes_it_the
     made_end(&made);
 }
 
+static void a_frozen_tensor_has_no_moments_and_never_changes(void **state) {
+    (void)state;
+    fm_error err;
+    made_list made;
+    fm_optim *optim;
+    fm_stretches cut;
+    made_begin(&made);
+    float *grad = made.at[0].grad, before = made.at[0].value[5];
+    made.at[0].grad = NULL;
+    fm_optim_options o = options_of("adamw");
+    assert_ok(fm_optim_new(&o, &made.list, NULL, &optim, &err));
+    assert_ok(fm_stretches_cut(&made.list, &cut, &err));
+    assert_int_equal(cut.at[0].tensor, 1);
+    fm_optim_step(optim, 0.01, 1);
+    assert_true(made.at[0].value[5] == before);
+    assert_int_equal(fm_optim_moments(optim), 10);
+    assert_ptr_equal(fm_optim_moment_at(optim, 0).tensor, &made.at[1]);
+    made.at[0].grad = grad;
+    fm_stretches_clear(&cut);
+    fm_optim_free(optim);
+    made_end(&made);
+}
+
 static void what_is_no_number_is_found_and_its_tensor_named(void **state) {
     (void)state;
     fm_error err;
@@ -342,6 +365,7 @@ int main(void) {
         cmocka_unit_test(an_expert_that_nobody_ever_chose_only_decays),
         cmocka_unit_test(one_thread_and_three_take_the_same_steps_to_the_bit),
         cmocka_unit_test(the_norm_is_that_of_all_gradients_together_and_clipping_makes_it_the_limit),
+        cmocka_unit_test(a_frozen_tensor_has_no_moments_and_never_changes),
         cmocka_unit_test(what_is_no_number_is_found_and_its_tensor_named),
         cmocka_unit_test(without_memory_an_optimiser_is_not_made_and_nothing_leaks),
     };

@@ -5,12 +5,12 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "train/learned.h"
+#include "train/stretches.h"
 
 /* Shapes with odd sizes, tails and a vector; longer than a stretch in places. */
 typedef struct made_list {
-    fm_learned list;
-    fm_learned_tensor at[8];
+    fm_learned_list list;
+    fm_learned at[8];
     char names[8][32];
 } made_list;
 
@@ -19,8 +19,9 @@ static inline void made_add(made_list *m, fm_learned_kind kind, int64_t rows, in
     size_t n = (size_t)(rows * columns);
     snprintf(m->names[i], sizeof m->names[i], "tensor.%zu.weight", i);
     m->list.at = m->at;
-    m->at[i] = (fm_learned_tensor){m->names[i], rows, columns, fm_alloc(n * 4, FM_MEM_OTHER),
-                                   fm_alloc(n * 4, FM_MEM_OTHER), kind, (int64_t)i, -1};
+    m->at[i] = (fm_learned){.name = m->names[i], .kind = kind, .layer = (int64_t)i, .expert = -1, .rows = rows,
+                            .columns = columns, .value = fm_alloc(n * 4, FM_MEM_OTHER),
+                            .grad = fm_alloc(n * 4, FM_MEM_OTHER)};
     for (size_t j = 0; j < n; j++) {
         m->at[i].value[j] = (float)(0.05 * fm_rng_normal(1, i, j));
         m->at[i].grad[j] = (float)(0.01 * fm_rng_normal(2, i, j));

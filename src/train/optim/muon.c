@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Hidden matrices: embedding, head and router look up or choose, they do not map. */
-static bool takes(const fm_learned_tensor *t) {
+static bool takes(const fm_learned *t) {
     return (t->kind == FM_LEARNED_MATRIX || t->kind == FM_LEARNED_EXPERT) && t->rows > 1 && t->columns > 1;
 }
 
@@ -25,7 +25,7 @@ typedef struct shape {
     size_t x, a, panels; /* floats */
 } shape;
 
-static shape shape_of(const fm_learned_tensor *t) {
+static shape shape_of(const fm_learned *t) {
     shape s = {t->rows < t->columns ? t->rows : t->columns, t->rows < t->columns ? t->columns : t->rows};
     s.x = (size_t)(s.short_side * up(s.long_side));
     s.a = (size_t)(s.short_side * up(s.short_side));
@@ -33,7 +33,7 @@ static shape shape_of(const fm_learned_tensor *t) {
     return s;
 }
 
-static size_t scratch(const fm_learned_tensor *t) {
+static size_t scratch(const fm_learned *t) {
     shape s = shape_of(t);
     return 2 * s.x + 2 * s.a + s.panels + FM_MATMUL_SCRATCH + 5 * FM_PANEL;
 }
@@ -102,7 +102,7 @@ static void newton_schulz(const fm_kernels *k, const shape *s, work *w, int64_t 
 /* Advances the momentum and puts the direction into x, turned where it is tall, divided by its norm.
  * False where there is nothing to go by: a zero gradient of an expert that nobody chose. */
 static bool direction(const fm_optim_call *c, const shape *s, float *x) {
-    const fm_learned_tensor *t = c->tensor;
+    const fm_learned *t = c->tensor;
     float mu = (float)c->options->momentum, factor = (float)c->factor;
     bool tall = t->rows > t->columns;
     int64_t ldx = up(s->long_side);
@@ -124,7 +124,7 @@ static bool direction(const fm_optim_call *c, const shape *s, float *x) {
 }
 
 static void update(const fm_optim_call *c) {
-    const fm_learned_tensor *t = c->tensor;
+    const fm_learned *t = c->tensor;
     shape s = shape_of(t);
     work w = divide(c->scratch, &s);
     bool moves = direction(c, &s, w.x), tall = t->rows > t->columns;

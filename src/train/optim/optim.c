@@ -34,7 +34,7 @@ typedef struct job {
 
 struct fm_optim {
     fm_optim_options options;
-    const fm_learned *learned;
+    const fm_learned_list *learned;
     fm_pool *pool;
     int64_t steps;
     state *states; /* of each tensor */
@@ -45,17 +45,19 @@ struct fm_optim {
     double rate, factor;   /* of the step that is being taken */
 };
 
-static const fm_optim_rule *rule_for(const fm_optim_options *o, const fm_learned_tensor *t) {
+/* NULL: a frozen tensor has none. */
+static const fm_optim_rule *rule_for(const fm_optim_options *o, const fm_learned *t) {
+    if (!t->grad) return NULL;
     return o->rule->takes(t) ? o->rule : &fm_optim_adamw;
 }
 
 static int moments_of(const fm_optim_rule *rule) {
     int n = 0;
-    while (n < FM_OPTIM_MOMENTS && rule->moments[n]) n++;
+    while (rule && n < FM_OPTIM_MOMENTS && rule->moments[n]) n++;
     return n;
 }
 
-uint64_t fm_optim_bytes(const fm_optim_options *options, const fm_learned *learned) {
+uint64_t fm_optim_bytes(const fm_optim_options *options, const fm_learned_list *learned) {
     uint64_t sum = 0;
     for (size_t i = 0; i < learned->n; i++)
         sum += (uint64_t)fm_learned_elements(&learned->at[i]) * sizeof(float) *
@@ -70,7 +72,7 @@ static bool decays(const fm_optim_options *o, fm_learned_kind kind) {
 }
 
 static fm_status add_state(fm_optim *p, size_t i, fm_error *err) {
-    const fm_learned_tensor *t = &p->learned->at[i];
+    const fm_learned *t = &p->learned->at[i];
     state *s = &p->states[i];
     size_t bytes = (size_t)fm_learned_elements(t) * sizeof(float);
     s->rule = rule_for(&p->options, t);
@@ -78,7 +80,7 @@ static fm_status add_state(fm_optim *p, size_t i, fm_error *err) {
         s->moment[m] = fm_alloc_zero(bytes, FM_MEM_WEIGHTS);
         if (!s->moment[m]) return fm_fail_memory(err, bytes, "the moments of a weight");
     }
-    if (s->rule->scratch) {
+    if (s->rule && s->rule->scratch) {
         size_t floats = (s->rule->scratch(t) + 15) & ~(size_t)15;
         if (floats > p->scratch_floats) p->scratch_floats = floats;
     }
@@ -95,7 +97,7 @@ static fm_status make_jobs(fm_optim *p, fm_error *err) {
         return fm_fail_memory(err, (size_t)cut.n * sizeof *p->jobs, "a list of updates");
     }
     for (size_t i = 0; i < p->learned->n; i++)
-        if (p->states[i].rule->whole)
+        if (p->states[i].rule && p->states[i].rule->whole)
             p->jobs[p->n_jobs++] = (job){i, 0, fm_learned_elements(&p->learned->at[i])};
     for (int64_t i = 0; i < cut.n; i++)
         if (!p->states[cut.at[i].tensor].rule->whole)
@@ -115,9 +117,9 @@ static fm_status build(fm_optim *p, fm_error *err) {
     return FM_OK;
 }
 
-fm_status fm_optim_new(const fm_optim_options *options, const fm_learned *learned, fm_pool *pool,
+fm_status fm_optim_new(const fm_optim_options *options, const fm_learned_list *learned, fm_pool *pool,
                        fm_optim **out, fm_error *err) {
-    assert(options->rule && (options->kernels || !options->rule->whole));
+    assert(options->rule && options->kernels);
     *out = NULL;
     fm_optim *p = fm_alloc_zero(sizeof *p, FM_MEM_OTHER);
     if (!p) return fm_fail_memory(err, sizeof *p, "an optimiser");
@@ -144,7 +146,7 @@ static void work(void *context, int64_t begin, int64_t end, int worker) {
     const fm_optim *p = context;
     for (int64_t i = begin; i < end; i++) {
         const job *j = &p->jobs[i];
-        const fm_learned_tensor *t = &p->learned->at[j->tensor];
+        const fm_learned *t = &p->learned->at[j->tensor];
         const state *s = &p->states[j->tensor];
         fm_optim_call call = {.options = &p->options, .tensor = t, .begin = j->begin, .n = j->n,
                               .moment = {s->moment[0], s->moment[1]}, .step = p->steps, .rate = p->rate,

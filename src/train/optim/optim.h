@@ -27,7 +27,7 @@ typedef struct fm_optim_options {
 
 typedef struct fm_optim_call {
     const fm_optim_options *options;
-    const fm_learned_tensor *tensor;
+    const fm_learned *tensor;
     int64_t begin, n;                 /* elements of this call; all of them for a whole rule */
     float *moment[FM_OPTIM_MOMENTS];  /* of the tensor's first element */
     int64_t step;                     /* counted from 1 */
@@ -40,8 +40,8 @@ struct fm_optim_rule {
     const char *name, *help;
     const char *moments[FM_OPTIM_MOMENTS];               /* their names in checkpoints; NULL: fewer */
     bool whole;                                          /* one call per tensor */
-    bool (*takes)(const fm_learned_tensor *tensor);
-    size_t (*scratch)(const fm_learned_tensor *tensor);  /* floats per worker; NULL: none */
+    bool (*takes)(const fm_learned *tensor);
+    size_t (*scratch)(const fm_learned *tensor);  /* floats per worker; NULL: none */
     void (*update)(const fm_optim_call *call);
 };
 
@@ -56,11 +56,11 @@ fm_optim_options fm_optim_defaults(void);
 
 typedef struct fm_optim fm_optim;
 /* `learned` is borrowed and outlives it; moments begin as zeros. */
-fm_status fm_optim_new(const fm_optim_options *options, const fm_learned *learned, fm_pool *pool,
+fm_status fm_optim_new(const fm_optim_options *options, const fm_learned_list *learned, fm_pool *pool,
                        fm_optim **out, fm_error *err);
 void fm_optim_free(fm_optim *optim);
 /* Bytes of moments that fm_optim_new takes. */
-uint64_t fm_optim_bytes(const fm_optim_options *options, const fm_learned *learned);
+uint64_t fm_optim_bytes(const fm_optim_options *options, const fm_learned_list *learned);
 
 /* One step with the gradients, each times `factor`. */
 void fm_optim_step(fm_optim *optim, double rate, double factor);
@@ -69,7 +69,7 @@ void fm_optim_set_steps(fm_optim *optim, int64_t steps);
 
 /* What a checkpoint keeps: the moments as named tensors, in the order of the list. */
 typedef struct fm_optim_moment {
-    const fm_learned_tensor *tensor;
+    const fm_learned *tensor;
     const char *moment; /* "m" */
     float *at;
 } fm_optim_moment;
