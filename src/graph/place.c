@@ -1,9 +1,8 @@
-/* place.c: where every value lives: liveness, then first fit into one arena.
+/* place.c: where every value lives: first fit into one arena of what live.c says is needed when.
  *
- * A value is alive from the node that makes it to the last that reads it (a kept one to the end; in
- * a learning plan all are). Two values may share bytes when they are never alive together. Values
- * are placed in the order in which they are made, each at the lowest offset that no living value
- * touches: not optimal, but close for chains of layers, and the plan is recorded in that order. */
+ * Two values may share bytes when they are never alive together. They are placed in the order in which
+ * they are made, each at the lowest offset that nothing living touches: not optimal, but close for
+ * chains of layers, and the plan is recorded in that order. */
 #include "base/buffer.h"
 #include "graph/plan_private.h"
 
@@ -11,52 +10,6 @@
 #include <stdlib.h>
 
 enum { ALIGNMENT = 64 };
-
-int64_t fm_plan_capacity(const fm_plan *plan, fm_row_space space) {
-    switch (space) {
-    case FM_ROWS_TOKENS: return plan->options.rows;
-    case FM_ROWS_OUTPUTS: return plan->options.outputs;
-    case FM_ROWS_ROUTED: return plan->options.rows * plan->options.routed;
-    case FM_ROWS_SPACES: break;
-    }
-    return 0;
-}
-
-typedef struct interval {
-    fm_value storage;
-    int begin, end; /* nodes, inclusive */
-    size_t bytes, offset;
-} interval;
-
-static bool value_bytes(const fm_plan *plan, const value *v, size_t *bytes) {
-    return fm_mul_size((size_t)fm_plan_capacity(plan, v->space), v->row_bytes, bytes) &&
-           fm_add_size(*bytes, v->fixed_bytes, bytes) && fm_add_size(*bytes, ALIGNMENT - 1, bytes);
-}
-
-/* One interval per storage; aliases widen the interval of what they share. */
-static fm_status collect(const fm_plan *plan, interval *intervals, int *of_storage, int *count,
-                         fm_error *err) {
-    for (int i = 0; i < plan->n_values; i++) {
-        const value *v = &plan->values[i];
-        if (v->made_by < 0) continue; /* recorded but never made: takes no place */
-        int begin = v->made_by, end = v->last_use;
-        if (v->kept_as || plan->options.learns) end = plan->n_nodes;
-        if (v->storage == i) {
-            interval *in = &intervals[*count];
-            *in = (interval){.storage = i, .begin = begin, .end = end};
-            if (!value_bytes(plan, v, &in->bytes))
-                return fm_fail(err, FM_ERR_LIMIT, "a plan for %lld rows overflows: use fewer rows",
-                               (long long)plan->options.rows);
-            in->bytes &= ~(size_t)(ALIGNMENT - 1);
-            of_storage[i] = (*count)++;
-        } else {
-            interval *in = &intervals[of_storage[v->storage]];
-            assert(begin >= in->end && "a value was read after its storage was taken over");
-            if (end > in->end) in->end = end;
-        }
-    }
-    return FM_OK;
-}
 
 static int by_offset(const void *a, const void *b) {
     const interval *x = *(const interval *const *)a, *y = *(const interval *const *)b;
@@ -100,29 +53,34 @@ static void measure_scratch(fm_plan *plan) {
     plan->scratch_bytes = (most + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
+static void settle(fm_plan *plan, const interval *intervals, int count) {
+    for (int i = 0; i < count; i++) {
+        value *v = &plan->values[intervals[i].value];
+        *(intervals[i].what == OF_VALUE      ? &v->offset
+          : intervals[i].what == OF_GRADIENT ? &v->gradient_offset
+                                             : &v->again_offset) = intervals[i].offset;
+    }
+    for (int i = 0; i < plan->n_values; i++) { /* those that share another's place */
+        value *v = &plan->values[i];
+        if (v->made_by >= 0) v->offset = plan->values[v->storage].offset;
+        if (v->has_gradient) v->gradient_offset = plan->values[v->gradient_of].gradient_offset;
+    }
+}
+
 fm_status fm_plan_place(fm_plan *plan, size_t *bytes, fm_error *err) {
     if (plan->failed) return fm_fail_memory(err, 0, "recording a plan");
-    if (plan->options.learns)
-        for (int i = 0; i < plan->n_nodes; i++)
-            if (!plan->nodes[i].op->backward_input)
-                return fm_fail(err, FM_ERR_UNSUPPORTED, "%s cannot learn yet",
-                               plan->nodes[i].op->name);
-    size_t n = (size_t)plan->n_values;
+    size_t n = (size_t)plan->n_values * (plan->options.learns ? 3 : 1);
     interval *intervals = fm_alloc_array(n, sizeof *intervals, FM_MEM_OTHER);
     const interval **living = fm_alloc_array(n, sizeof *living, FM_MEM_OTHER);
-    int *of_storage = fm_alloc_array(n, sizeof *of_storage, FM_MEM_OTHER);
     fm_status status = FM_OK;
     int count = 0;
-    if (!intervals || !living || !of_storage)
-        status = fm_fail_memory(err, n * sizeof *intervals, "placing a plan");
-    if (status == FM_OK) status = collect(plan, intervals, of_storage, &count, err);
+    if (!intervals || !living) status = fm_fail_memory(err, n * sizeof *intervals, "placing a plan");
+    if (status == FM_OK) status = fm_plan_intervals(plan, intervals, &count, err);
     if (status == FM_OK && !assign(plan, intervals, count, living))
         status = fm_fail(err, FM_ERR_LIMIT, "a plan for %lld rows overflows: use fewer rows",
                          (long long)plan->options.rows);
     if (status == FM_OK) {
-        for (int i = 0; i < plan->n_values; i++)
-            if (plan->values[i].made_by >= 0)
-                plan->values[i].offset = intervals[of_storage[plan->values[i].storage]].offset;
+        settle(plan, intervals, count);
         measure_scratch(plan);
         plan->placed = true;
         *bytes = plan->arena_bytes +
@@ -130,7 +88,6 @@ fm_status fm_plan_place(fm_plan *plan, size_t *bytes, fm_error *err) {
     }
     fm_free(intervals);
     fm_free(living);
-    fm_free(of_storage);
     return status;
 }
 

@@ -35,6 +35,7 @@ void fm_plan_free(fm_plan *plan) {
     fm_free(plan->nodes);
     fm_free(plan->memory);
     fm_free(plan->times);
+    fm_free(plan->learning);
     fm_free(plan);
 }
 

@@ -3,8 +3,9 @@
  * An architecture records a plan through the functions of op/: each adds a node and returns the
  * value it makes. Afterwards fm_plan_place gives every value its place in one arena, whose size is
  * known before it is taken, and fm_plan_run executes the nodes in order over a step. A plan knows
- * its capacity in rows and whether anybody learns: a learning plan keeps every value for the
- * backward pass, an inference plan reuses buffers as soon as their last reader is done.
+ * its capacity in rows and whether anybody learns. An inference plan reuses buffers as soon as their
+ * last reader is done. A learning plan is also walked backwards (fm_plan_learn): it keeps a value until
+ * the last gradient that is made from it, and places gradients beside the values, in the same arena.
  *
  * The plan owns its nodes and values; weights belong to the model. Recording functions do not fail:
  * running out of memory marks the plan, and fm_plan_place says so. */
@@ -51,19 +52,35 @@ typedef struct fm_run {
     const fm_step *step;
     const struct fm_kernels *kernels;
     fm_pool *pool;
+    bool learns;    /* this run goes backwards afterwards */
     fm_error *err;
 } fm_run;
+
+/* Which values an op's backward entries read, for fm_op.backward_reads. */
+#define FM_READS_INPUT(i) (1u << (i))
+#define FM_READS_OUTPUT(i) (1u << (8 + (i)))
 
 /* An op: everything about one operation is in one file of op/ and reached from here.
  * forward computes the outputs; backward_input adds to the gradients of the inputs (for every
  * weight dtype, so that adapters work on quantised weights); backward_weight adds to the gradients
- * of float weights and is separate, so that a schedule may move it. Backward entries are NULL where
- * there is nothing to learn or nobody has needed it yet: a learning plan refuses such a node. */
+ * of float weights and is separate, so that a schedule may move it. Both find the gradients of values by
+ * fm_plan_grad, which is NULL for an output that nobody learnt from and an input that nobody learns for.
+ * A learning plan refuses a node without backward_input, but for sources (no inputs) and constants. */
 typedef struct fm_op {
     const char *name;
     fm_status (*forward)(const fm_run *run, const fm_node *node);
     fm_status (*backward_input)(const fm_run *run, const fm_node *node);
     fm_status (*backward_weight)(const fm_run *run, const fm_node *node);
+    /* Whether a weight of this node has a gradient to fill; NULL: it has no weights. */
+    bool (*learns)(const fm_node *node);
+    uint32_t backward_reads; /* the values that the backward entries read: all others may be gone */
+    uint32_t backward_sets;  /* FM_READS_INPUT(i): where fm_plan_grad_is_new says so, the gradient of input i
+                                is set and not added to, so that nobody has to clear it first */
+    /* 1 + i: the gradient of input i is the result's, and what others add: it may take over its place
+     * (both pointers are then the same, and there is nothing to do, or it is turned in place). */
+    int hands_on;
+    bool is_loss;            /* gradients begin here */
+    bool is_constant;        /* gradients end here: angles, a copy to look at */
     /* Bytes of scratch that each worker needs to run this node; NULL: none. */
     size_t (*scratch)(const fm_plan *plan, const fm_node *node);
     /* Bytes of weights that this run of the node has read, for profiles; NULL: few or none. */
@@ -81,6 +98,7 @@ struct fm_node {
     fm_value inputs[FM_NODE_INPUTS];
     fm_value outputs[FM_NODE_OUTPUTS]; /* the result first, then what only this node uses */
     const void *params;                /* the op's own struct, owned by the plan */
+    bool again;                        /* in a learning plan: computed again when gradients need it, not kept */
 };
 
 fm_status fm_plan_new(const fm_plan_options *options, fm_plan **out, fm_error *err);
@@ -97,6 +115,11 @@ fm_value fm_plan_alias(fm_plan *plan, fm_value v);
 /* Appends a node; `params` is copied. Inputs and outputs end with -1. */
 const fm_node *fm_plan_node(fm_plan *plan, const fm_op *op, const fm_value *inputs,
                             const fm_value *outputs, const void *params, size_t params_size);
+/* Columns of the gradient of a value that is not all floats (routing: its weights'). */
+void fm_plan_gradient_columns(fm_plan *plan, fm_value v, int64_t columns);
+/* In a learning plan: the node that makes v is run again when gradients need what it makes, instead of
+ * keeping it. Its forward must give the same again. */
+void fm_plan_recompute(fm_plan *plan, fm_value v);
 /* Keeps the value until the end of the run, under a name that callers can ask for. */
 void fm_plan_keep(fm_plan *plan, fm_value v, const char *name);
 /* What a node of `op` has made of v, so that it is made once for all who read it; -1: nothing yet. */
@@ -107,11 +130,22 @@ fm_row_space fm_plan_space(const fm_plan *plan, fm_value v);
 
 /* ---- placing and running ---------------------------------------------------------------------- */
 
-/* Gives every value its place. *bytes receives the size of the arena with all scratch. */
+/* Gives every value its place. *bytes receives the size of the arena with all scratch. In a learning
+ * plan the weights that are to learn already have their gradients (fm_weight.grad): what none of them
+ * is upstream of gets none. */
 fm_status fm_plan_place(fm_plan *plan, size_t *bytes, fm_error *err);
 /* Takes the arena: the only allocation. */
 fm_status fm_plan_allocate(fm_plan *plan, fm_error *err);
 fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err);
+/* Forward, then backward: adds the gradients of the step's losses (step->lesson) to those of the weights.
+ * A learning plan only. */
+fm_status fm_plan_learn(fm_plan *plan, const fm_step *step, fm_error *err);
+
+/* The gradient of a value, while gradients need it: rows as the value, fm_plan_gradient_columns or all
+ * columns of floats; NULL where nothing flows. */
+float *fm_plan_grad(const fm_plan *plan, fm_value v);
+/* Whether this node is the first to reach the gradient of its input i, see fm_op.backward_sets. */
+bool fm_plan_grad_is_new(const fm_plan *plan, const fm_node *node, int i);
 
 /* For an op about to begin its last loop: tells the waiting where the next node with weights will begin,
  * the first node's following the last's. */
@@ -122,6 +156,7 @@ void fm_plan_fetch_next(const fm_run *run, const fm_node *node);
 /* Nodes of one op with inputs and outputs of one width, all together. */
 typedef struct fm_profile_line {
     const char *op;
+    bool backward;                   /* its gradients, with what was computed again for them */
     int64_t columns_in, columns_out; /* of the first input and of the result; 0: none */
     int64_t calls;
     double seconds, bytes;           /* bytes of weights */

@@ -12,15 +12,24 @@ fm_status fm_plan_allocate(fm_plan *plan, fm_error *err) {
     return plan->memory ? FM_OK : fm_fail_memory(err, bytes, "the activations of a plan");
 }
 
-fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err) {
+static fm_status forward(const fm_run *run, int i) {
+    const fm_node *node = &run->plan->nodes[i];
+    return node->op->forward(run, node);
+}
+
+fm_status fm_plan_forward(fm_plan *plan, const fm_step *step, bool learns, fm_error *err) {
     assert(plan->memory && step->n_rows <= plan->options.rows &&
            step->n_outputs <= plan->options.outputs);
     fm_run run = {.plan = plan, .step = step, .kernels = plan->options.kernels,
-                  .pool = plan->options.pool, .err = err};
-    for (int i = 0; i < plan->n_nodes; i++)
-        FM_TRY(plan->times ? fm_plan_run_timed(&run, i)
-                           : plan->nodes[i].op->forward(&run, &plan->nodes[i]));
+                  .pool = plan->options.pool, .learns = learns, .err = err};
+    for (int i = 0; i < plan->n_values && plan->options.learns; i++)
+        plan->values[i].computed_again = false;
+    for (int i = 0; i < plan->n_nodes; i++) FM_TRY(fm_plan_run_node(&run, i, forward, i));
     return FM_OK;
+}
+
+fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err) {
+    return fm_plan_forward(plan, step, false, err);
 }
 
 void fm_plan_fetch_next(const fm_run *run, const fm_node *node) {
@@ -35,7 +44,8 @@ void fm_plan_fetch_next(const fm_run *run, const fm_node *node) {
 
 void *fm_plan_data(const fm_plan *plan, fm_value v) {
     assert(v >= 0 && v < plan->n_values && plan->values[v].made_by >= 0);
-    return plan->memory + plan->values[v].offset;
+    const value *it = &plan->values[v];
+    return plan->memory + (it->computed_again ? it->again_offset : it->offset);
 }
 
 int64_t fm_plan_rows(const fm_plan *plan, const fm_step *step, fm_value v) {

@@ -77,6 +77,22 @@ static inline bool fm_segment_is_fast(const fm_segment *s, int64_t position) {
     return position >= s->fast_from && position < s->fast_to;
 }
 
+/* Predictions of a row that a lesson may have: the next token, and one for each MTP module. */
+enum { FM_DEPTHS = 4 };
+
+/* What a step's rows are to learn. A row predicts the token that follows it (depth 0) and, through MTP
+ * module d, the one d places further on. Weights hold everything that makes a sum of -log p a loss: the
+ * mask, 1 / tokens of the whole optimiser step (so that no cut into steps changes a gradient) and, for
+ * MTP, lambda / D. A row that has no such token, or may not see it, has -1 and weight 0. */
+typedef struct fm_lesson {
+    const int32_t *ahead[FM_DEPTHS]; /* [d][n_rows] the token d + 1 places behind each row's own */
+    const float *weights[FM_DEPTHS]; /* [d][n_rows] of -log p of ahead[d]; NULL: nothing is learnt at d */
+    /* Balance of experts over a segment, times f P (DeepSeek-V3, eq. 17-20; V2, eq. 12-17): alpha / segments
+     * of the whole optimiser step. 0: none. */
+    double sequence_balance, device_balance, communication_balance;
+    int64_t devices, device_limit;   /* of the last two: groups of experts, and how many a token may reach */
+} fm_lesson;
+
 typedef struct fm_step {
     int64_t n_rows;
     const int32_t *ids;             /* [n_rows] tokens, inside the vocabulary */
@@ -86,6 +102,7 @@ typedef struct fm_step {
     const int32_t *output_rows;     /* rows whose logits are wanted, ascending */
     const fm_kv_shape *kv;
     const float *hidden;            /* MTP plans: [n_rows, D] of the main model; NULL otherwise */
+    const fm_lesson *lesson;        /* learning plans; NULL otherwise */
 } fm_step;
 
 /* The segment that row t belongs to; t < n_rows. */

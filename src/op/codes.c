@@ -34,7 +34,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_codes = {.name = "codes", .forward = forward};
+const fm_op fm_op_codes = {.name = "codes", .forward = forward, .is_constant = true};
 
 int fm_codes_times(const fm_plan *p) {
     static const int times[] = {

@@ -19,6 +19,13 @@ static inline float *fm_input(const fm_run *run, const fm_node *node, int i) {
 static inline float *fm_output(const fm_run *run, const fm_node *node, int i) {
     return fm_plan_floats(run->plan, node->outputs[i]);
 }
+/* Gradients: NULL where nothing flows. */
+static inline float *fm_input_grad(const fm_run *run, const fm_node *node, int i) {
+    return i < node->n_inputs ? fm_plan_grad(run->plan, node->inputs[i]) : NULL;
+}
+static inline float *fm_output_grad(const fm_run *run, const fm_node *node, int i) {
+    return i < node->n_outputs ? fm_plan_grad(run->plan, node->outputs[i]) : NULL;
+}
 static inline int64_t fm_columns(const fm_run *run, fm_value v) {
     return fm_plan_columns(run->plan, v);
 }

@@ -33,7 +33,7 @@ static fm_status angles_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_rope_angles = {.name = "rope_angles", .forward = angles_forward};
+const fm_op fm_op_rope_angles = {.name = "rope_angles", .forward = angles_forward, .is_constant = true};
 
 fm_value fm_rope_angles(fm_plan *p, const double *frequencies, int64_t n_pairs, double factor) {
     fm_value y = fm_plan_value(p, FM_ROWS_TOKENS, (size_t)(2 * n_pairs) * sizeof(float), 0);

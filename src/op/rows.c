@@ -70,7 +70,7 @@ static fm_status observe_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_observe = {.name = "observe", .forward = observe_forward};
+const fm_op fm_op_observe = {.name = "observe", .forward = observe_forward, .is_constant = true};
 
 fm_value fm_observe(fm_plan *p, fm_value x, const char *name) {
     fm_value y = fm_plan_value(p, fm_plan_space(p, x), (size_t)fm_plan_columns(p, x) * sizeof(float), 0);

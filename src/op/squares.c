@@ -51,7 +51,7 @@ static fm_status watch_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_watch = {.name = "watch", .forward = watch_forward};
+const fm_op fm_op_watch = {.name = "watch", .forward = watch_forward, .is_constant = true};
 
 void fm_watch(fm_plan *p, fm_value x, int64_t offset, int64_t stride, fm_tally *tally) {
     fm_plan_node(p, &fm_op_watch, FM_VALUES(x), FM_VALUES(-1), &(params){offset, stride, tally},
@@ -144,7 +144,8 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_matmul_scratch_bytes();
 }
 
-const fm_op fm_op_watch_experts = {.name = "watch_experts", .forward = experts_forward, .scratch = scratch};
+const fm_op fm_op_watch_experts = {.name = "watch_experts", .forward = experts_forward, .scratch = scratch,
+                                     .is_constant = true};
 
 /* An expert has at most one row of each token: working memory for the rows of a step is enough. */
 void fm_watch_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,

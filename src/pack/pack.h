@@ -16,8 +16,8 @@ typedef struct fm_weight {
     fm_panels panels;   /* what kernels read: packed copy, or the source rows themselves */
     void *owned;        /* memory behind panels.data when this handle owns it */
     uint64_t version;   /* raised by whoever changes the compute copy */
-    float *master;      /* [n_out, n_in], where somebody learns; NULL otherwise */
-    float *grad;        /* [n_out, n_in], NULL when nobody learns */
+    float *master;      /* [n_out, n_in], where somebody learns (vectors: always); NULL otherwise */
+    float *grad;        /* [n_out, n_in], where this weight learns; NULL otherwise */
 } fm_weight;
 
 /* Describes `source` (2-D [n_out, n_in]; a 1-D [n] counts as [1, n]) without copying: panels are

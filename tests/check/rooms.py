@@ -17,7 +17,7 @@ ROOMS = {
     'op':       'base tensor dist kernel pack graph',
     'model':    'base tensor format kernel pack graph op',
     'engine':   'base tensor token dist kernel graph model',
-    'train':    'base tensor token format dist kernel graph op model',
+    'train':    'base tensor token format dist kernel graph pack op model',
     'eval':     'base token model engine',
     'compress': 'base tensor token format kernel pack graph model',
     'rl':       'base tensor token dist jail graph op model engine train eval',
