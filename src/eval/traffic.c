@@ -33,8 +33,7 @@ static double attention_bytes(const fm_model *m, const fm_layer *l) {
     double bytes = 0;
     int64_t heads = m->config.num_attention_heads;
     for (size_t i = 0; i < FM_COUNT(each); i++) bytes += bytes_of(each[i]);
-    return bytes + bytes_of_all(a->uk_t, heads) + bytes_of_all(a->uk, heads) +
-           bytes_of_all(a->uv, heads);
+    return bytes + bytes_of_all(a->uk, heads) + bytes_of_all(a->uv, heads);
 }
 
 static double ffn_bytes(const fm_model *m, const fm_layer *l, double experts) {

@@ -76,6 +76,12 @@ typedef struct fm_kernels {
     void (*tile_fma)(int n_panels, int64_t nk, const float *tile, int64_t rows, const float *x,
                      int64_t ldx, float *y, int64_t ldy);
 
+    /* A panel the other way round, for one row of x in products with the transpose: for k < nk
+     * y[k] = fma(x[n-1], panel[k][n-1], ... fma(x[1], panel[k][1], fma(x[0], panel[k][0], y[k]))).
+     * 1 <= n <= 16, nk <= FM_TILE_K. `panel` is 64-byte aligned, [FM_TILE_K][16]; what lies behind nk may
+     * be read and does not count. */
+    void (*turned_fma)(int64_t n, int64_t nk, const float *panel, const float *x, float *y);
+
     /* Optional (NULL where a level has none): the whole product for one row of x without a tile in
      * between, same bits. Panels [begin, end); y receives 16 floats per panel. */
     void (*row_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end, const float *x,

@@ -44,25 +44,21 @@ static fm_status remember(fm_binder *b, fm_binding binding) {
 }
 
 fm_status fm_bind_slice(fm_binder *b, const fm_store_entry *e, int64_t first, int64_t n_out,
-                        int64_t n_in, bool transposed, fm_weight *w) {
+                        int64_t n_in, fm_weight *w) {
     if (e->is_integer32 || fm_tensor_columns(&e->tensor) != n_in ||
         fm_tensor_rows(&e->tensor) < first + n_out)
         return bad_shape(b, e, first + n_out, n_in);
     fm_tensor slice = fm_tensor_slice_rows(&e->tensor, first, n_out);
-    if (transposed) { /* filled in by load: for now only its shape is known */
-        *w = (fm_weight){.name = e->name, .n_out = n_in, .n_in = n_out};
-    } else {
-        fm_weight_init(w, e->name, &slice);
-    }
+    fm_weight_init(w, e->name, &slice);
     b->model->parameters += (uint64_t)(n_out * n_in);
-    return remember(b, (fm_binding){w, e, transposed, slice});
+    return remember(b, (fm_binding){w, e, slice});
 }
 
 fm_status fm_bind_matrix(fm_binder *b, fm_role role, int64_t n_out, int64_t n_in, fm_weight *w) {
     const fm_store_entry *e = fm_bind_find(b, role, 0);
     if (!e) return fm_bind_missing(b, role, 0);
     if (fm_tensor_rows(&e->tensor) != n_out) return bad_shape(b, e, n_out, n_in);
-    return fm_bind_slice(b, e, 0, n_out, n_in, false, w);
+    return fm_bind_slice(b, e, 0, n_out, n_in, w);
 }
 
 fm_status fm_bind_vector(fm_binder *b, fm_role role, int64_t n, bool required, fm_weight *w) {
@@ -81,29 +77,15 @@ fm_status fm_bind_vector(fm_binder *b, fm_role role, int64_t n, bool required, f
 
 /* ---- attention ---------------------------------------------------------------------------------- */
 
-/* W_UK as it is, for keys that are made from latents: the same parameters a second time. */
-static fm_status bind_keys_again(fm_binder *b, fm_mla_weights *w, const fm_store_entry *fused,
-                                 const fm_store_entry *k_b) {
-    const fm_config *c = &b->model->config;
-    int64_t heads = c->num_attention_heads, r = c->kv_lora_rank;
-    int64_t dn = c->qk_nope_head_dim, dv = c->v_head_dim;
-    uint64_t parameters = b->model->parameters;
-    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uk));
-    for (int64_t h = 0; h < heads; h++)
-        FM_TRY(fused ? fm_bind_slice(b, fused, h * (dn + dv), dn, r, false, &w->uk[h])
-                     : fm_bind_slice(b, k_b, h * r, r, dn, true, &w->uk[h]));
-    b->model->parameters = parameters;
-    return FM_OK;
-}
-
-/* The up-projections of the latent, per head, from whichever layout the file has: kv_b with each
- * head's dn rows of W_UK and dv rows of W_UV (Hugging Face, older GGUF), or k_b holding W_UK
- * transposed and v_b (newer GGUF). Where a file has all three, kv_b is the one that was not derived. */
+/* The up-projections of the latent, per head, as the file has them: kv_b with each head's dn rows of W_UK
+ * and dv rows of W_UV (Hugging Face, older GGUF), or k_b holding W_UK transposed and v_b (newer GGUF).
+ * Where a file has all three, kv_b is the one that was not derived. Both forms of attention read them so:
+ * no head has a second copy. */
 static fm_status bind_up_projections(fm_binder *b, fm_mla_weights *w) {
     const fm_config *c = &b->model->config;
     int64_t heads = c->num_attention_heads, r = c->kv_lora_rank;
     int64_t dn = c->qk_nope_head_dim, dv = c->v_head_dim;
-    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uk_t));
+    FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uk));
     FM_TRY(fm_bind_array(b, (size_t)heads, sizeof(fm_weight), (void **)&w->uv));
     const fm_store_entry *fused = fm_bind_find(b, FM_ROLE_KV_B, 0);
     const fm_store_entry *k_b = fm_bind_find(b, FM_ROLE_K_B, 0);
@@ -114,16 +96,17 @@ static fm_status bind_up_projections(fm_binder *b, fm_mla_weights *w) {
         return fm_bind_missing(b, k_b ? FM_ROLE_V_B : FM_ROLE_KV_B, 0);
     if (!fused && fm_tensor_rows(&k_b->tensor) != heads * r) return bad_shape(b, k_b, heads * r, dn);
     if (!fused && fm_tensor_rows(&v_b->tensor) != heads * dv) return bad_shape(b, v_b, heads * dv, r);
+    w->uk_transposed = !fused;
     for (int64_t h = 0; h < heads; h++) {
         if (fused) {
-            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv), dn, r, true, &w->uk_t[h]));
-            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv) + dn, dv, r, false, &w->uv[h]));
+            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv), dn, r, &w->uk[h]));
+            FM_TRY(fm_bind_slice(b, fused, h * (dn + dv) + dn, dv, r, &w->uv[h]));
         } else {
-            FM_TRY(fm_bind_slice(b, k_b, h * r, r, dn, false, &w->uk_t[h]));
-            FM_TRY(fm_bind_slice(b, v_b, h * dv, dv, r, false, &w->uv[h]));
+            FM_TRY(fm_bind_slice(b, k_b, h * r, r, dn, &w->uk[h]));
+            FM_TRY(fm_bind_slice(b, v_b, h * dv, dv, r, &w->uv[h]));
         }
     }
-    return b->model->options.arith == FM_FAST ? bind_keys_again(b, w, fused, k_b) : FM_OK;
+    return FM_OK;
 }
 
 static fm_status bind_mla(fm_binder *b, fm_mla_weights *w) {
@@ -181,12 +164,12 @@ static fm_status bind_expert(fm_binder *b, fm_role role, int64_t e, int64_t n_ou
     if (!entry && gguf && role != FM_ROLE_EXPERT_DOWN) { /* some converters fuse gate and up */
         entry = fm_bind_find(b, FM_ROLE_EXPERT_GATE_UP, e);
         int64_t first = 2 * e * n_out + (role == FM_ROLE_EXPERT_UP ? n_out : 0);
-        if (entry) return fm_bind_slice(b, entry, first, n_out, n_in, false, w);
+        if (entry) return fm_bind_slice(b, entry, first, n_out, n_in, w);
     }
     if (!entry) return fm_bind_missing(b, role, e);
     int64_t rows = gguf ? b->model->config.n_routed_experts * n_out : n_out;
     if (fm_tensor_rows(&entry->tensor) != rows) return bad_shape(b, entry, rows, n_in);
-    return fm_bind_slice(b, entry, gguf ? e * n_out : 0, n_out, n_in, false, w);
+    return fm_bind_slice(b, entry, gguf ? e * n_out : 0, n_out, n_in, w);
 }
 
 static fm_status bind_moe(fm_binder *b, fm_layer *layer) {

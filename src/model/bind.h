@@ -7,7 +7,6 @@
 typedef struct fm_binding {
     fm_weight *weight;
     const fm_store_entry *entry; /* where it comes from */
-    bool transposed;             /* derived: the transpose of `slice` */
     fm_tensor slice;             /* the rows it is made of */
 } fm_binding;
 
@@ -27,7 +26,7 @@ const fm_store_entry *fm_bind_find(const fm_binder *b, fm_role role, int64_t exp
 fm_status fm_bind_matrix(fm_binder *b, fm_role role, int64_t n_out, int64_t n_in, fm_weight *w);
 /* Rows [first, first + n_out) of a tensor's matrix of n_in columns (an expert, a head). */
 fm_status fm_bind_slice(fm_binder *b, const fm_store_entry *entry, int64_t first, int64_t n_out,
-                        int64_t n_in, bool transposed, fm_weight *w);
+                        int64_t n_in, fm_weight *w);
 /* A vector [n] as float32 (w->master); absent ones stay absent unless `required`. */
 fm_status fm_bind_vector(fm_binder *b, fm_role role, int64_t n, bool required, fm_weight *w);
 /* Zeroed array from the model's arena. */

@@ -29,7 +29,6 @@ static bool is_packed(const fm_model *m, const fm_binding *b) {
 
 /* 0 where the rows of the file are used in place. */
 static size_t copy_bytes(const fm_model *m, const fm_binding *b) {
-    if (b->transposed) return fm_weight_transposed_bytes(&b->slice);
     return is_packed(m, b) ? fm_weight_packed_bytes(b->weight) : 0;
 }
 
@@ -70,10 +69,8 @@ typedef struct job {
     fm_status status;
 } job;
 
-/* A transpose is made of all rows at once; panels of as many as a piece may have. */
+/* Whole panels, as many as a piece may have. */
 static int64_t rows_of_piece(const fm_binding *b) {
-    int64_t all = fm_tensor_rows(&b->slice);
-    if (b->transposed) return all ? all : 1;
     int64_t panels = (int64_t)((size_t)PIECE / (FM_PANEL * b->slice.row_bytes + 1));
     return (panels ? panels : 1) * FM_PANEL;
 }
@@ -158,12 +155,8 @@ static fm_status load_piece(job *j, const piece *p, char *buffer, fm_error *err)
     const fm_model *m = j->model;
     fm_tensor rows;
     FM_TRY(read_rows(m->store, &b->slice, p->first, p->rows, buffer, &rows, err));
-    if (b->transposed) {
-        FM_TRY(fm_weight_transpose(b->weight, b->entry->name, &rows, p->copy, err));
-    } else {
-        int64_t begin = p->first / FM_PANEL, end = (p->first + p->rows + FM_PANEL - 1) / FM_PANEL;
-        fm_weight_pack_piece(b->weight, &rows, begin, end, p->copy);
-    }
+    int64_t begin = p->first / FM_PANEL, end = (p->first + p->rows + FM_PANEL - 1) / FM_PANEL;
+    fm_weight_pack_piece(b->weight, &rows, begin, end, p->copy);
     bool last = p->first + p->rows == fm_tensor_rows(&b->slice);
     if (last && m->options.pack) /* while its bytes are at hand */
         atomic_fetch_add(&j->sampled, fm_binding_fingerprint(m->store, b));
@@ -230,7 +223,7 @@ static void use_copies(job *j) {
     for (size_t i = 0; i < m->n_bindings; i++) {
         fm_binding *b = &m->bindings[i];
         size_t bytes = copy_bytes(m, b);
-        if (bytes && !b->transposed) fm_weight_use_packed(b->weight, copy);
+        if (bytes) fm_weight_use_packed(b->weight, copy);
         if (!bytes && m->options.pack) j->sampled += fm_binding_fingerprint(m->store, b);
         if (bytes) copy += bytes;
     }

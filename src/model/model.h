@@ -32,8 +32,8 @@ typedef struct fm_mla_weights {
     fm_weight q;                      /* [H*(dn+dr), D] where q_lora_rank is 0 */
     fm_weight q_a, q_a_norm, q_b;     /* [rq, D], [rq], [H*(dn+dr), rq] otherwise */
     fm_weight kv_a, kv_a_norm;        /* [r+dr, D], [r] */
-    fm_weight *uk_t;                  /* H of [r, dn]: W_UK transposed (absorbed form) */
-    fm_weight *uk;                    /* H of [dn, r] (naive form); NULL in exact arithmetic */
+    fm_weight *uk;                    /* H of [dn, r]; of [r, dn] where the file has W_UK transposed */
+    bool uk_transposed;
     fm_weight *uv;                    /* H of [dv, r] */
 } fm_mla_weights;
 

@@ -1,14 +1,23 @@
-/* linear_heads: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]
+/* linear_heads: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k], or transposed:
+ *               y[t, h*n_in + k] = sum_i W[h][i][k] x[t, h*x_stride + x_offset + i]
  * One small matrix per head: the up-projections of latent attention in its absorbed form. Rows that a
  * segment has as fast do not take that form: theirs are left as they are.
- * backward_input: dx[t, h, :] += dy[t, h, :] W[h];  backward_weight: dW[h] += dy[:, h]^T x[:, h]. */
+ * backward_input: dx[t, h, :] += dy[t, h, :] W[h];  backward_weight: dW[h] += dy[:, h]^T x[:, h];
+ * transposed: dx[t, h, :] += W[h] dy[t, h, :];  dW[h] += x[:, h]^T dy[:, h]. */
 #include "op/op.h"
 #include "op/op_private.h"
 
 typedef struct params {
     const fm_weight *w; /* n_heads of them, all of one shape */
     int64_t n_heads, x_offset, x_stride;
+    bool transposed;
 } params;
+
+/* Columns that a head writes, and units of work in which it does. */
+static int64_t columns(const params *p) { return p->transposed ? p->w->n_in : p->w->n_out; }
+static int64_t units(const params *p) {
+    return p->transposed ? fm_column_tiles(&p->w->panels) : fm_panel_groups(&p->w->panels);
+}
 
 typedef struct job {
     const fm_run *run;
@@ -18,16 +27,23 @@ typedef struct job {
     int64_t ldx;
 } job;
 
-static void groups(void *context, int64_t begin, int64_t end, int worker) {
+static void multiply(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
     const params *p = j->p;
-    int64_t per_head = fm_panel_groups(&p->w->panels), n_out = p->w->n_out;
+    const fm_kernels *k = j->run->kernels;
+    int64_t per_head = units(p), ldy = p->n_heads * columns(p);
+    float *scratch = fm_plan_scratch(j->run->plan, worker);
     for (int64_t i = begin; i < end; i++) {
-        int64_t h = i / per_head, ldy = p->n_heads * n_out;
-        const float *x = j->x + h * p->x_stride + p->x_offset;
-        for (int64_t row = 0, n; (n = fm_step_slow_rows(j->run->step, &row)) > 0; row += n)
-            fm_matmul_group(j->run->kernels, &p->w[h].panels, i % per_head, x + row * j->ldx, j->ldx, n,
-                            j->y + row * ldy + h * n_out, ldy, fm_plan_scratch(j->run->plan, worker));
+        int64_t h = i / per_head, unit = i % per_head;
+        const fm_panels *w = &p->w[h].panels;
+        for (int64_t row = 0, n; (n = fm_step_slow_rows(j->run->step, &row)) > 0; row += n) {
+            const float *x = j->x + row * j->ldx + h * p->x_stride + p->x_offset;
+            float *y = j->y + row * ldy + h * columns(p);
+            if (p->transposed)
+                fm_matmul_transposed(k, w, unit, unit + 1, x, j->ldx, n, y, ldy, scratch);
+            else
+                fm_matmul_group(k, w, unit, x, j->ldx, n, y, ldy, scratch);
+        }
     }
 }
 
@@ -36,7 +52,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     job j = {run, p, fm_input(run, node, 0), fm_output(run, node, 0),
              fm_columns(run, node->inputs[0])};
     fm_plan_fetch_next(run, node);
-    fm_pool_for(run->pool, p->n_heads * fm_panel_groups(&p->w->panels), 1, groups, &j);
+    fm_pool_for(run->pool, p->n_heads * units(p), 1, multiply, &j);
     return FM_OK;
 }
 
@@ -53,18 +69,25 @@ static double reads(const fm_run *run, const fm_node *node) {
 
 static const void *begins(const fm_node *node, int worker, int threads) {
     const params *p = fm_params(node);
-    int64_t per_head = fm_panel_groups(&p->w->panels);
-    int64_t unit = fm_pool_stretch(p->n_heads * per_head, worker, threads);
-    return fm_panel_group_at(&p->w[unit / per_head].panels, unit % per_head);
+    int64_t per_head = units(p), unit = fm_pool_stretch(p->n_heads * per_head, worker, threads);
+    return fm_panel_group_at(&p->w[unit / per_head].panels, p->transposed ? 0 : unit % per_head);
 }
 
 const fm_op fm_op_linear_heads = {
     .name = "linear_heads", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
+static fm_value record(fm_plan *p, fm_value x, params all) {
+    fm_value y = fm_plan_value(p, FM_ROWS_TOKENS, (size_t)(all.n_heads * columns(&all)) * sizeof(float), 0);
+    fm_plan_node(p, &fm_op_linear_heads, FM_VALUES(x), FM_VALUES(y), &all, sizeof all);
+    return y;
+}
+
 fm_value fm_linear_heads(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
                          int64_t x_offset, int64_t x_stride) {
-    fm_value y = fm_plan_value(p, FM_ROWS_TOKENS, (size_t)(n_heads * w->n_out) * sizeof(float), 0);
-    fm_plan_node(p, &fm_op_linear_heads, FM_VALUES(x), FM_VALUES(y),
-                 &(params){w, n_heads, x_offset, x_stride}, sizeof(params));
-    return y;
+    return record(p, x, (params){w, n_heads, x_offset, x_stride, false});
+}
+
+fm_value fm_linear_heads_transposed(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
+                                    int64_t x_offset, int64_t x_stride) {
+    return record(p, x, (params){w, n_heads, x_offset, x_stride, true});
 }

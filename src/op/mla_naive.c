@@ -79,7 +79,10 @@ static void make_block(const job *j, const fm_segment *s, int64_t h, int64_t blo
     for (int64_t at = 0; at < count; at++)
         memcpy(m->keys + at * (dn + dr) + dn, m->latents + at * d + r, (size_t)dr * sizeof(float));
     const fm_panels *uk = &j->p->uk[h].panels, *uv = &j->p->uv[h].panels;
-    fm_matmul(k, uk, 0, fm_panel_count(uk), m->latents, d, count, m->keys, dn + dr, m->tile);
+    if (shape->uk_transposed)
+        fm_matmul_transposed(k, uk, 0, fm_column_tiles(uk), m->latents, d, count, m->keys, dn + dr, m->tile);
+    else
+        fm_matmul(k, uk, 0, fm_panel_count(uk), m->latents, d, count, m->keys, dn + dr, m->tile);
     fm_matmul(k, uv, 0, fm_panel_count(uv), m->latents, d, count, m->values, shape->v_dim, m->tile);
 }
 

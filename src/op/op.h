@@ -33,6 +33,9 @@ void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_v
 /* One matrix per head: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]. */
 fm_value fm_linear_heads(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
                          int64_t x_offset, int64_t x_stride);
+/* With its transpose: y[t, h*n_in + k] = sum_i W[h][i][k] x[t, h*x_stride + x_offset + i]. */
+fm_value fm_linear_heads_transposed(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
+                                    int64_t x_offset, int64_t x_stride);
 
 /* Cosines then sines of position * frequency for each row: [T, 2 * n_pairs]; once per plan. */
 fm_value fm_rope_angles(fm_plan *p, const double *frequencies, int64_t n_pairs, double factor);
@@ -53,11 +56,12 @@ fm_value fm_attend(fm_plan *p, fm_value q, fm_value k, fm_value v, const fm_atte
  * [T, r + dr] = (normalised c, rotated k_r). DeepSeek-V2, section 2.1.
  * Absorbed: qa [T, H*r] = W_UK^T q_nope per head, q [T, H*(dn+dr)] for its rotated last dr columns;
  * returns u [T, H*r], the weighted sums of latents, which W_UV turns into values.
- * Naive: keys and values are materialised from the latents by uk [H][dn, r] and uv [H][dv, r];
- * returns [T, H*dv]. */
+ * Naive: keys and values are materialised from the latents by uk [H][dn, r], or [H][r, dn] where
+ * `uk_transposed`, and uv [H][dv, r]; returns [T, H*dv]. */
 typedef struct fm_mla_shape {
     int64_t layer, n_heads, kv_lora_rank, nope_dim, rope_dim, v_dim;
     double scale;
+    bool uk_transposed;
 } fm_mla_shape;
 fm_value fm_mla_absorbed(fm_plan *p, fm_value qa, fm_value q, fm_value latent,
                          const fm_mla_shape *shape);

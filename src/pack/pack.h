@@ -1,8 +1,8 @@
 /* pack.h: weights in the kernels' layout.
  *
  * A weight is a handle: where it came from, the one compute copy that every reader shares, and,
- * only where somebody learns, a float32 master and a gradient. The copy carries a version; derived
- * copies (absorbed, transposed) remember the version they were made from. */
+ * only where somebody learns, a float32 master and a gradient. The copy carries a version. There are no
+ * copies beside it: a product with the transpose reads the same panels (kernel/matmul.h). */
 #pragma once
 
 #include "base/mem.h"
@@ -41,13 +41,6 @@ void fm_weight_use_packed(fm_weight *w, const void *memory);
  * F32 or BF16. The values are copied. */
 fm_status fm_weight_from_floats(fm_weight *w, const char *name, const float *values, int64_t n_out,
                                 int64_t n_in, fm_layout layout, fm_error *err);
-
-/* The transpose of `source` ([n_out, n_in] -> [n_in, n_out]): BF16 if the source is BF16, F32
- * otherwise, so that no value changes. For the absorbed form of MLA. Into `memory` of that size
- * (64-byte aligned, owned by the caller), or into memory of its own when `memory` is NULL. */
-size_t fm_weight_transposed_bytes(const fm_tensor *source);
-fm_status fm_weight_transpose(fm_weight *w, const char *name, const fm_tensor *source, void *memory,
-                              fm_error *err);
 
 void fm_weight_clear(fm_weight *w); /* frees what it owns */
 

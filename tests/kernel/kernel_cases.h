@@ -217,6 +217,23 @@ static inline void call_tile_fma(const fm_kernels *k, case_data *c) {
     k->tile_fma((int)c->d, c->n, c->scratch, c->rows, c->a, c->lda, case_out(c), c->ldo);
 }
 
+static inline void make_turned_fma(dice *d, case_data *c) {
+    c->d = 1 + c->d % FM_PANEL;
+    c->n = c->n % (FM_TILE_K + 1);
+    c->rows = 1;
+    c->a = case_floats(d, c->d);
+    c->scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof(float), FM_MEM_OTHER);
+    assert_non_null(c->scratch);
+    if (roll(d) % 3)
+        roll_floats(d, c->scratch, FM_TILE_K * FM_PANEL);
+    else
+        roll_specials(d, c->scratch, FM_TILE_K * FM_PANEL);
+    case_output(d, c, c->n);
+}
+static inline void call_turned_fma(const fm_kernels *k, case_data *c) {
+    k->turned_fma(c->d, c->n, c->scratch, c->a, case_out(c));
+}
+
 /* n_out = d, n_in = n rounded up to whole blocks; `layout` holds the dtype on entry. */
 static inline void make_weight(dice *d, case_data *c, fm_dtype dtype, bool pack) {
     int block = fm_dtype_get(dtype)->block_elements;
@@ -425,6 +442,7 @@ static inline void call_adamw(const fm_kernels *k, case_data *c) {
         return k->member != below->member;                                                         \
     }
 CASE_DIFFERS(tile_fma)
+CASE_DIFFERS(turned_fma)
 CASE_DIFFERS(weighted_rows)
 CASE_DIFFERS(max)
 CASE_DIFFERS(exp_sum)
@@ -558,6 +576,8 @@ static const kernel_case kernel_cases[] = {
     CASE_KEPT("rows f32, kept", make_rows, call_rows_f32) CASE_KEPT("rows bf16, kept", make_rows, call_rows_bf16)
     CASE_KEPT("rows int8, kept", make_rows, call_rows_int8) CASE_KEPT("panel f32", make_rows, call_panel_f32)
     CASE_KEPT("panel bf16", make_rows, call_panel_bf16) CASE_KEPT("panel int8", make_rows, call_panel_int8)
+    {"turned_fma", make_turned_fma, call_turned_fma, differs_turned_fma, 1, 128, 15, macs_rows_n_d, NULL,
+     FM_DTYPE_F32},
     {"weighted_rows", make_weighted_rows, call_weighted_rows, differs_weighted_rows, 16, 256, 512,
      macs_rows_n_d, bytes_attention, FM_DTYPE_F32},
     {"weighted_rows, 1", make_weighted_rows, call_weighted_rows, differs_weighted_rows, 1, 256, 128,

@@ -97,6 +97,7 @@ static void x86_levels_override_what_is_hot(void **state) {
         const fm_kernels *below = fm_kernels_get((fm_cpu_level)(level - 1));
         assert_string_equal(k->name, fm_cpu_level_name((fm_cpu_level)level));
         assert_true(k->tile_fma != below->tile_fma);
+        assert_true(k->turned_fma != below->turned_fma);
         assert_true(k->exp_sum != below->exp_sum);
         for (int form = 0; form < FM_WORD_FORMS; form++) {
             assert_true(k->words_product[form] != below->words_product[form]);

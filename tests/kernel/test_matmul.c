@@ -84,6 +84,79 @@ static void check_weight(dice *d, const fm_tensor *t, int64_t rows) {
     fm_weight_clear(&packed);
 }
 
+/* ---- with the transpose ------------------------------------------------------------------------ */
+
+/* t turned, as floats. Borrows `values`. */
+static fm_tensor turned(const fm_tensor *t, float *values) {
+    int64_t n_out = fm_tensor_rows(t), n_in = fm_tensor_columns(t);
+    float *row = malloc((size_t)n_in * sizeof *row);
+    fm_tensor out;
+    fm_error err;
+    assert_non_null(row);
+    for (int64_t n = 0; n < n_out; n++) {
+        fm_tensor_decode_row(t, n, row);
+        for (int64_t k = 0; k < n_in; k++) values[k * n_out + n] = row[k];
+    }
+    free(row);
+    assert_ok(fm_tensor_init(&out, FM_DTYPE_F32, 2, (const int64_t[]){n_in, n_out}, values, NULL, &err));
+    return out;
+}
+
+/* All column tiles, in two calls; nothing else in y may change. */
+static void expect_transposed(const fm_kernels *k, const fm_weight *w, int64_t rows, const float *x,
+                              int64_t ldx, const float *expected, int64_t ldy, float *scratch) {
+    int64_t total = rows * ldy + GUARD, tiles = fm_column_tiles(&w->panels), cut = tiles / 2;
+    float *y = malloc((size_t)total * sizeof *y);
+    assert_non_null(y);
+    for (int64_t i = 0; i < total; i++) y[i] = fm_float_from_bits(0x7fa00000u + (uint32_t)i);
+    memset(scratch, 0xff, FM_MATMUL_SCRATCH * sizeof *scratch);
+    fm_matmul_transposed(k, &w->panels, 0, cut, x, ldx, rows, y, ldy, scratch);
+    fm_matmul_transposed(k, &w->panels, cut, tiles, x, ldx, rows, y, ldy, scratch);
+    for (int64_t i = 0; i < total; i++) {
+        bool inside = i / ldy < rows && i % ldy < w->n_in;
+        if (inside ? !same_float(y[i], expected[i]) : fm_float_bits(y[i]) != 0x7fa00000u + (uint32_t)i)
+            fail_msg("%s, %s: [%lld, %lld] transposed x %lld rows: y[%lld][%lld] is %a, not %a", k->name,
+                     fm_layout_name(w->panels.layout), (long long)w->n_out, (long long)w->n_in,
+                     (long long)rows, (long long)(i / ldy), (long long)(i % ldy), (double)y[i],
+                     inside ? (double)expected[i] : 0);
+    }
+    free(y);
+}
+
+/* All levels, packed and unpacked, many rows and each alone. Behind the columns of x lie NaN. */
+static void check_transposed(dice *d, const fm_tensor *t, int64_t rows) {
+    fm_error err;
+    fm_weight as_is, packed;
+    fm_weight_init(&as_is, "as_is", t);
+    fm_weight_init(&packed, "packed", t);
+    assert_ok(fm_weight_pack(&packed, NULL, NULL, &err));
+    int64_t n_out = packed.n_out, n_in = packed.n_in;
+    int64_t ldx = n_out + 1 + roll_below(d, 20), ldy = n_in + roll_below(d, 20);
+    float *x = calloc((size_t)(rows * ldx), sizeof *x), *expected = calloc((size_t)(rows * ldy), sizeof *x);
+    float *values = malloc((size_t)(n_out * n_in) * sizeof *values);
+    float *scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof *scratch, FM_MEM_OTHER);
+    assert_true(x && expected && values && scratch);
+    roll_floats(d, x, rows * ldx);
+    for (int64_t i = 0; i < rows * ldx; i++)
+        if (i % ldx >= n_out) x[i] = NAN;
+    fm_tensor copy = turned(t, values);
+    define_product(&copy, x, ldx, rows, expected, ldy);
+    for (int level = 0; level < levels_here(); level++) {
+        const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+        expect_transposed(k, &as_is, rows, x, ldx, expected, ldy, scratch);
+        expect_transposed(k, &packed, rows, x, ldx, expected, ldy, scratch);
+        for (int64_t m = 0; m < rows; m++)
+            expect_transposed(k, &packed, 1, x + m * ldx, ldx, expected + m * ldy, ldy, scratch);
+    }
+    free(x);
+    free(expected);
+    free(values);
+    fm_free(scratch);
+    fm_weight_clear(&packed);
+}
+
+/* ---- the tests ---------------------------------------------------------------------------------- */
+
 static int64_t columns_for(dice *d, fm_dtype dtype) {
     int block = fm_dtype_get(dtype)->block_elements;
     if (block == 1) return 1 + roll_below(d, roll(d) % 4 ? 300 : 5);
@@ -104,6 +177,19 @@ static void every_dtype_multiplies_as_its_decoded_rows(void **state) {
             free_tensor(&r);
         }
     }
+}
+
+static void the_transpose_multiplies_as_a_copy_of_it_would(void **state) {
+    (void)state;
+    dice d = {.seed = 11};
+    static const int64_t outs[] = {1, 15, 16, 17, 64, 65, 128, 150}, row_counts[] = {1, 2, 5, 13, 40};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++)
+        for (int round = 0; round < (int)FM_COUNT(outs); round++) {
+            random_tensor r = roll_tensor(&d, (fm_dtype)dtype, outs[round], columns_for(&d, (fm_dtype)dtype),
+                                          dtype == FM_DTYPE_F8_E4M3 && round % 3);
+            check_transposed(&d, &r.t, row_counts[roll_below(&d, FM_COUNT(row_counts))]);
+            free_tensor(&r);
+        }
 }
 
 static void zero_rows_touch_nothing(void **state) {
@@ -194,6 +280,7 @@ static void slices_of_scaled_fp8_keep_their_scales(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_dtype_multiplies_as_its_decoded_rows),
+        cmocka_unit_test(the_transpose_multiplies_as_a_copy_of_it_would),
         cmocka_unit_test(zero_rows_touch_nothing),
         cmocka_unit_test(long_products_cross_many_tiles),
         cmocka_unit_test(special_values_follow_the_same_chain),

@@ -136,32 +136,6 @@ static void floats_become_a_weight(void **state) {
     }
 }
 
-static void transposes_change_no_value(void **state) {
-    (void)state;
-    dice d = {.seed = 4};
-    fm_error err;
-    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
-        int block = fm_dtype_get((fm_dtype)dtype)->block_elements;
-        int64_t n_out = 37, n_in = block == 1 ? 290 : block * (block == 32 ? 9 : 2);
-        random_tensor r = roll_tensor(&d, (fm_dtype)dtype, n_out, n_in, dtype == FM_DTYPE_F8_E4M3);
-        float *row = malloc((size_t)n_in * sizeof *row);
-        fm_weight w;
-        assert_non_null(row);
-        assert_ok(fm_weight_transpose(&w, "w", &r.t, NULL, &err));
-        assert_true(w.n_out == n_in && w.n_in == n_out);
-        assert_int_equal(w.panels.layout,
-                         dtype == FM_DTYPE_BF16 ? FM_LAYOUT_BF16 : FM_LAYOUT_F32);
-        for (int64_t i = 0; i < n_out; i++) {
-            fm_tensor_decode_row(&r.t, i, row);
-            for (int64_t k = 0; k < n_in; k += 7)
-                assert_true(same_float(element(&w.panels, k, i), row[k]));
-        }
-        fm_weight_clear(&w);
-        free(row);
-        free_tensor(&r);
-    }
-}
-
 /* Fails allocation after allocation until none is left to fail. */
 static void expect_clean_failures(fm_status (*make)(fm_weight *, const fm_tensor *, fm_error *),
                                   const fm_tensor *t) {
@@ -190,10 +164,6 @@ static fm_status make_packed(fm_weight *w, const fm_tensor *t, fm_error *err) {
     return fm_weight_pack(w, NULL, NULL, err);
 }
 
-static fm_status make_transposed(fm_weight *w, const fm_tensor *t, fm_error *err) {
-    return fm_weight_transpose(w, "blk.0", t, NULL, err);
-}
-
 static fm_status make_from_floats(fm_weight *w, const fm_tensor *t, fm_error *err) {
     float values[64 * 3];
     (void)t;
@@ -206,7 +176,6 @@ static void failed_allocations_leave_nothing_behind(void **state) {
     dice d = {.seed = 5};
     random_tensor r = roll_tensor(&d, FM_DTYPE_BF16, 20, 300, false);
     expect_clean_failures(make_packed, &r.t);
-    expect_clean_failures(make_transposed, &r.t);
     expect_clean_failures(make_from_floats, &r.t);
     free_tensor(&r);
 }
@@ -218,7 +187,6 @@ int main(void) {
         cmocka_unit_test(other_dtypes_stay_rows),
         cmocka_unit_test(any_number_of_dimensions_is_a_matrix),
         cmocka_unit_test(floats_become_a_weight),
-        cmocka_unit_test(transposes_change_no_value),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
     return cmocka_run_group_tests_name("pack", tests, NULL, NULL);

@@ -195,8 +195,10 @@ static void latent_free(latent_weights *w) {
     free(w->uk), free(w->uv), free(w->uk_t);
 }
 
+/* W_UK as the file has it, straight or transposed. */
 static form mla_form(int64_t rows, const fm_mla_shape *s, const latent_weights *w, bool absorbed,
                      fm_kv_type cache, int threads) {
+    const fm_weight *uk = s->uk_transposed ? w->w_uk_t : w->w_uk;
     form f = {.b = bench_new(rows, 0, threads), .rows = rows};
     bench_cache(&f.b, cache, s->kv_lora_rank + s->rope_dim, s->kv_lora_rank | s->rope_dim,
                 s->layer + 1);
@@ -205,11 +207,12 @@ static form mla_form(int64_t rows, const fm_mla_shape *s, const latent_weights *
     fm_value latent = form_input(&f, s->kv_lora_rank + s->rope_dim);
     fm_value out;
     if (absorbed) {
-        fm_value qa = fm_linear_heads(f.b.plan, q, w->w_uk_t, s->n_heads, 0, dq);
+        fm_value qa = (s->uk_transposed ? fm_linear_heads : fm_linear_heads_transposed)(
+            f.b.plan, q, uk, s->n_heads, 0, dq);
         fm_value u = fm_mla_absorbed(f.b.plan, qa, q, latent, s);
         out = fm_linear_heads(f.b.plan, u, w->w_uv, s->n_heads, 0, s->kv_lora_rank);
     } else {
-        out = fm_mla_naive(f.b.plan, q, latent, w->w_uk, w->w_uv, s);
+        out = fm_mla_naive(f.b.plan, q, latent, uk, w->w_uv, s);
     }
     form_done(&f, out);
     return f;
@@ -251,11 +254,12 @@ static void latent_attention_is_softmax_in_both_forms(void **state) {
     (void)state;
     dice d = {.seed = 22};
     for (size_t i = 0; i < FM_COUNT(mla_shapes); i++) {
-        const fm_mla_shape *s = &mla_shapes[i];
+        fm_mla_shape each = mla_shapes[i], *s = &each;
         latent_weights w = latent_new(&d, s);
-        for (int variant = 0; variant < 6; variant++) {
-            fm_kv_type cache = (fm_kv_type[]){FM_KV_F32, FM_KV_BF16, FM_KV_INT8}[variant >> 1];
+        for (int variant = 0; variant < 12; variant++) {
+            fm_kv_type cache = (fm_kv_type[]){FM_KV_F32, FM_KV_BF16, FM_KV_INT8}[variant % 6 >> 1];
             if (cache == FM_KV_INT8 && (s->kv_lora_rank | s->rope_dim) % 8 != 0) continue;
+            s->uk_transposed = variant >= 6;
             form f = mla_form(LENGTH, s, &w, variant & 1, cache, 2);
             float *in[2] = {roll_floats(&d, LENGTH * f.columns[0]),
                             roll_floats(&d, LENGTH * f.columns[1])};

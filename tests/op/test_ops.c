@@ -108,6 +108,31 @@ static void linear_heads_reads_and_writes_its_own_columns(void **state) {
     free(w), free(x);
 }
 
+static void linear_heads_multiplies_with_the_transpose(void **state) {
+    (void)state;
+    enum { HEADS = 3, ROWS = 7, IN = 141, OUT = 83, STRIDE = 90, OFFSET = 3 };
+    dice d = {.seed = 142};
+    float *w = roll_floats(&d, HEADS * OUT * IN), *x = roll_floats(&d, ROWS * HEADS * STRIDE);
+    double *want = calloc(ROWS * HEADS * IN, sizeof *want);
+    assert_non_null(want);
+    fm_weight weights[HEADS];
+    for (int h = 0; h < HEADS; h++) {
+        weights[h] = weight_of(w + h * OUT * IN, OUT, IN, true);
+        for (int t = 0; t < ROWS; t++)
+            for (int i = 0; i < OUT; i++)
+                for (int k = 0; k < IN; k++)
+                    want[(t * HEADS + h) * IN + k] += (double)w[(h * OUT + i) * IN + k] *
+                                                      (double)x[(t * HEADS + h) * STRIDE + OFFSET + i];
+    }
+    bench b = bench_new(ROWS, 0, 2);
+    fm_value v = input(b.plan, x, FM_ROWS_TOKENS, HEADS * STRIDE);
+    check(&b, fm_linear_heads_transposed(b.plan, v, weights, HEADS, OFFSET, STRIDE), ROWS,
+          "linear_heads, transposed", want, 5e-5);
+    bench_free(&b);
+    for (int h = 0; h < HEADS; h++) fm_weight_clear(&weights[h]);
+    free(w), free(x), free(want);
+}
+
 static void rmsnorm_norms_its_part_and_passes_the_rest(void **state) {
     (void)state;
     enum { ROWS = 9, GROUPS = 4, STRIDE = 13, WIDTH = 7, OFFSET = 2, C = GROUPS * STRIDE };
@@ -457,6 +482,7 @@ int main(void) {
         cmocka_unit_test(linear_agrees_for_odd_sizes_with_and_without_a_bias),
         cmocka_unit_test(several_linears_over_one_input_are_what_each_is_alone),
         cmocka_unit_test(linear_heads_reads_and_writes_its_own_columns),
+        cmocka_unit_test(linear_heads_multiplies_with_the_transpose),
         cmocka_unit_test(rmsnorm_norms_its_part_and_passes_the_rest),
         cmocka_unit_test(rope_turns_pairs_of_either_kind_by_exact_angles),
         cmocka_unit_test(elementwise_ops_and_moves_are_exact),

@@ -27,6 +27,7 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_F8] = fm_unpack_f8_ref,
             },
         .tile_fma = fm_tile_fma_ref,
+        .turned_fma = fm_turned_fma_ref,
         .codes_from_float = fm_codes_from_float_ref,
         .codes_product =
             {

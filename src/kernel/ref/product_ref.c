@@ -15,6 +15,11 @@ void fm_tile_fma_ref(int n_panels, int64_t nk, const float *tile, int64_t rows, 
         }
 }
 
+void fm_turned_fma_ref(int64_t n, int64_t nk, const float *panel, const float *x, float *y) {
+    for (int64_t k = 0; k < nk; k++)
+        for (int64_t i = 0; i < n; i++) y[k] = fmaf(x[i], panel[k * FM_PANEL + i], y[k]);
+}
+
 void fm_weighted_rows_ref(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,
                           int64_t ldv, int64_t d, float *acc, int64_t ldacc) {
     for (int64_t i = 0; i < n; i++)

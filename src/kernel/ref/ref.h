@@ -29,6 +29,7 @@ FM_REF_UNPACK(f8);
 
 void fm_tile_fma_ref(int n_panels, int64_t nk, const float *tile, int64_t rows, const float *x,
                      int64_t ldx, float *y, int64_t ldy);
+void fm_turned_fma_ref(int64_t n, int64_t nk, const float *panel, const float *x, float *y);
 #define FM_REF_WORDS(form)                                                                         \
     void fm_words_product_##form##_ref(const fm_words_block *b);                                   \
     void fm_words_of_row_##form##_ref(const float *x, int64_t n, uint32_t *out);                   \

@@ -25,6 +25,7 @@
         FM_X86_LAYOUTS(UNPACK, level)                                                              \
         FM_X86_PACKED_LAYOUTS(ROW_PRODUCT, level)                                                  \
         k->tile_fma = fm_tile_fma_##level;                                                         \
+        k->turned_fma = fm_turned_fma_##level;                                                     \
         FM_X86_WORD_FORMS(WORDS, level)                                                            \
         FM_X86_KEPT_FORMS(ROWS, level)                                                             \
         k->weighted_rows = fm_weighted_rows_##level;                                               \

@@ -81,6 +81,7 @@
     FM_X86_PACKED_LAYOUTS(FM_DECLARE_ROW_PRODUCT, level)                                           \
     void fm_tile_fma_##level(int n_panels, int64_t nk, const float *tile, int64_t rows,            \
                              const float *x, int64_t ldx, float *y, int64_t ldy);                  \
+    void fm_turned_fma_##level(int64_t n, int64_t nk, const float *panel, const float *x, float *y); \
     FM_X86_WORD_FORMS(FM_DECLARE_WORDS, level)                                                     \
     FM_X86_KEPT_FORMS(FM_DECLARE_ROWS, level)                                                      \
     void fm_weighted_rows_##level(const float *p, int64_t n, int64_t ldp, const float *v,          \

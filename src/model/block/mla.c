@@ -35,8 +35,10 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
     fm_watch_parts(r, latent, FM_ROLE_KV_B, 1, 0, rank + dr, rank);
     fm_watch_parts(r, q, FM_ROLE_K_B, heads, 0, dn + dr, dn);
 
-    fm_mla_shape shape = {r->layer, heads, rank, dn, dr, c->v_head_dim, fm_config_attention_scale(c)};
-    fm_value qa = fm_linear_heads(p, q, w->uk_t, heads, 0, dn + dr);
+    fm_mla_shape shape = {r->layer, heads, rank, dn, dr, c->v_head_dim, fm_config_attention_scale(c),
+                          w->uk_transposed};
+    fm_value qa = (w->uk_transposed ? fm_linear_heads : fm_linear_heads_transposed)(p, q, w->uk, heads, 0,
+                                                                                    dn + dr);
     fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
     fm_watch_parts(r, u, FM_ROLE_V_B, heads, 0, rank, rank);
     fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
