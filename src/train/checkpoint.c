@@ -35,11 +35,18 @@ static fm_status make_folder(const char *path, fm_error *err) {
 }
 
 fm_status fm_checkpoint_begin(const char *folder, int64_t step, fm_checkpoint **out, fm_error *err) {
-    char name[FM_CHECKPOINT_NAME], hidden[FM_CHECKPOINT_NAME + 8];
+    char name[FM_CHECKPOINT_NAME];
+    fm_checkpoint_name(step, name);
+    return fm_checkpoint_begin_named(folder, name, out, err);
+}
+
+const char *fm_checkpoint_folder(const fm_checkpoint *c) { return c->temporary; }
+
+fm_status fm_checkpoint_begin_named(const char *folder, const char *name, fm_checkpoint **out, fm_error *err) {
+    char hidden[256];
     *out = NULL;
     fm_checkpoint *c = fm_alloc_zero(sizeof *c, FM_MEM_OTHER);
     if (!c) return fm_fail_memory(err, sizeof *c, "a checkpoint");
-    fm_checkpoint_name(step, name);
     snprintf(hidden, sizeof hidden, ".%s.tmp", name);
     c->folder = fm_strdup(folder);
     fm_status status = c->folder ? make_folder(folder, err) : fm_fail_memory(err, strlen(folder), folder);
@@ -88,12 +95,22 @@ fm_status fm_checkpoint_put(fm_checkpoint *c, const char *name, const void *byte
     return status;
 }
 
+static const char *const metadata[] = {"format", "pt"}; /* Transformers insists on it */
+
 fm_status fm_checkpoint_put_tensors(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,
                                     size_t n, fm_error *err) {
-    static const char *const metadata[] = {"format", "pt"};
     char *path = NULL;
     FM_TRY(new_file(c, name, &path, err));
     fm_status status = fm_safetensors_write(path, items, n, metadata, 1, err);
+    fm_free(path);
+    return status;
+}
+
+fm_status fm_checkpoint_put_tensors_from(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,
+                                         size_t n, fm_item_fn fn, void *context, fm_error *err) {
+    char *path = NULL;
+    FM_TRY(new_file(c, name, &path, err));
+    fm_status status = fm_safetensors_write_from(path, items, n, metadata, 1, fn, context, err);
     fm_free(path);
     return status;
 }

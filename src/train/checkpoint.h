@@ -22,9 +22,16 @@ typedef struct fm_checkpoint fm_checkpoint;
 /* Begins the checkpoint of `step` in `folder`, which is made if need be. What a killed process has left of
  * the same one is removed first. */
 fm_status fm_checkpoint_begin(const char *folder, int64_t step, fm_checkpoint **out, fm_error *err);
+/* The same under any name: a folder that appears whole. */
+fm_status fm_checkpoint_begin_named(const char *folder, const char *name, fm_checkpoint **out, fm_error *err);
+/* Where its files lie until it is done. */
+const char *fm_checkpoint_folder(const fm_checkpoint *c);
 fm_status fm_checkpoint_put(fm_checkpoint *c, const char *name, const void *bytes, size_t n, fm_error *err);
 fm_status fm_checkpoint_put_tensors(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,
                                     size_t n, fm_error *err);
+/* Tensor by tensor, see fm_safetensors_write_from. */
+fm_status fm_checkpoint_put_tensors_from(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,
+                                         size_t n, fm_item_fn fn, void *context, fm_error *err);
 /* A file of another folder as it is; where there is none, nothing happens. */
 fm_status fm_checkpoint_copy(fm_checkpoint *c, const char *name, const char *from_folder, fm_error *err);
 /* Writes the manifest and gives the checkpoint its name, replacing one of that step. `hash` (may be NULL): the
