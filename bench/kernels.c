@@ -203,7 +203,7 @@ enum { PIECE = 192, WIDEST = 4096 };
 static void multiply_piece(void *context, int64_t begin, int64_t end, int worker) {
     layer *l = context;
     int64_t n = l->what ? l->n_out : l->n_in, columns = l->what ? l->n_in : l->n_out;
-    int64_t words = fm_words_count(l->form, n), step = words + 16;
+    int64_t words = fm_words_count(l->form, n), step = fm_words_row_step(words);
     uint32_t *rows = l->scratch + (int64_t)worker * PIECE * WIDEST;
     for (int64_t m = begin; m < end; m++)
         l->k->words_of_row[l->form]((l->what ? l->y : l->x) + m * n, n, rows + (m - begin) * step);
@@ -215,7 +215,7 @@ static void multiply_piece(void *context, int64_t begin, int64_t end, int worker
 static void pack_piece(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     layer *l = context;
-    int64_t step = fm_words_count(l->form, l->rows) * FM_PANEL;
+    int64_t step = fm_words_panel_step(fm_words_count(l->form, l->rows));
     int64_t at = fm_words_count(l->form, begin) * FM_PANEL;
     l->k->words_of_columns[l->form](l->x + begin * l->n_in, l->n_in, NULL, end - begin, l->n_in,
                                     l->x_columns + at, step);
@@ -226,7 +226,7 @@ static void pack_piece(void *context, int64_t begin, int64_t end, int worker) {
 static void multiply_columns(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     layer *l = context;
-    int64_t words = fm_words_count(l->form, l->rows), step = words * FM_PANEL;
+    int64_t words = fm_words_count(l->form, l->rows), step = fm_words_panel_step(words);
     int64_t panels = l->n_in / FM_PANEL, groups = (panels + FM_TILE_PANELS - 1) / FM_TILE_PANELS;
     fm_words_product p = {l->form, {l->dy_columns, step, true}, {l->x_columns, step, true}, words, l->n_in,
                           l->dw, l->n_in, true};
@@ -280,8 +280,8 @@ static void bench_layer(const fm_kernels *k, fm_word_form form, fm_pool *pool, d
     float *w = bench_floats(&d, s[1] * s[2]);
     l.w = bench_floats(&d, s[1] * s[2]);
     l.turned = bench_floats(&d, s[1] * s[2]);
-    l.x_columns = bench_floats(&d, s[0] * s[2]);
-    l.dy_columns = bench_floats(&d, s[0] * s[1]);
+    l.x_columns = bench_floats(&d, (s[0] + 1) * s[2]);
+    l.dy_columns = bench_floats(&d, (s[0] + 1) * s[1]);
     l.scratch = bench_floats(&d, (int64_t)fm_pool_threads(pool) * PIECE * WIDEST);
     int64_t words = fm_words_count(form, s[2]);
     for (int64_t n = 0; n < s[1]; n += FM_PANEL)

@@ -32,6 +32,11 @@ static inline int64_t fm_words_count(fm_word_form form, int64_t n) {
     return form == FM_WORDS_BF16 ? (n + 1) / 2 : n;
 }
 
+/* Words from row to row and from panel to panel for n_words of each, rows and panels beginning with a line
+ * of the cache: an odd number of lines, or neighbours might fall on the same set. */
+static inline int64_t fm_words_row_step(int64_t n_words) { return ((n_words + 15) / 16 | 1) * 16; }
+static inline int64_t fm_words_panel_step(int64_t n_words) { return (n_words | 1) * FM_PANEL; }
+
 /* A matrix of words; borrowed memory. */
 typedef struct fm_words {
     const uint32_t *data;

@@ -48,9 +48,9 @@ void fm_words_of_row_f32_avx512(const float *x, int64_t n, uint32_t *out) {
 
 void fm_words_of_columns_f32_avx512(const float *x, int64_t ldx, const int32_t *index, int64_t rows,
                                     int64_t columns, uint32_t *out, int64_t step) {
-    for (int64_t c0 = 0; c0 < columns; c0 += 8 * FM_PANEL)
+    for (int64_t c0 = 0; c0 < columns; c0 += WIDE * FM_PANEL)
         for (int64_t t = 0; t < rows; t++)
-            for (int64_t c = c0; c < columns && c < c0 + 8 * FM_PANEL; c += FM_PANEL) {
+            for (int64_t c = c0; c < columns && c < c0 + WIDE * FM_PANEL; c += FM_PANEL) {
                 const float *row = x + (index ? index[t] : t) * ldx;
                 __m512 v = _mm512_maskz_loadu_ps(words_mask(c, columns), row + c);
                 _mm512_storeu_ps((float *)out + c / FM_PANEL * step + t * FM_PANEL, v);

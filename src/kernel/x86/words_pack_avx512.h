@@ -66,12 +66,24 @@ static FM_INLINE void transpose_words(__m512i v[16]) {
             _mm512_mask_storeu_epi32(out, words_mask(k / 2, (n + 1) / 2), ROW_WORDS_BF16(x, k, n)); \
     }
 
-/* Columns: of two rows at a time, eight panels wide, so that what is read lies together. */
+/* Columns: of two rows at a time, some panels wide: what is read lies together, and what is written has a
+ * place in L1. The processor does not see by itself where the next rows are. */
+enum { WIDE = 16, AHEAD = 8 }; /* panels, rows */
+
+static FM_INLINE void prefetch_row(const float *x, int64_t ldx, const int32_t *index, int64_t t,
+                                   int64_t rows, int64_t columns) {
+    if (t >= rows) return;
+    const float *row = x + (index ? index[t] : t) * ldx;
+    for (int64_t c = 0; c < columns; c += 16) _mm_prefetch(row + c, _MM_HINT_T0);
+}
+
 #define DEFINE_WORDS_OF_COLUMNS_BF16(name)                                                         \
     static void columns_##name(const float *x, int64_t ldx, const int32_t *index, int64_t rows,    \
                                int64_t columns, uint32_t *out, int64_t step) {                     \
         for (int64_t t = 0; t < rows; t += 2, out += FM_PANEL) {                                   \
             const float *a = x + (index ? index[t] : t) * ldx;                                     \
+            prefetch_row(x, ldx, index, t + AHEAD, rows, columns);                                 \
+            prefetch_row(x, ldx, index, t + AHEAD + 1, rows, columns);                             \
             bool two = t + 1 < rows;                                                               \
             const float *b = two ? x + (index ? index[t + 1] : t + 1) * ldx : a;                   \
             for (int64_t c = 0; c < columns; c += FM_PANEL) {                                      \
@@ -84,8 +96,8 @@ static FM_INLINE void transpose_words(__m512i v[16]) {
     }                                                                                              \
     void fm_words_of_columns_##name(const float *x, int64_t ldx, const int32_t *index,             \
                                     int64_t rows, int64_t columns, uint32_t *out, int64_t step) {  \
-        for (int64_t c = 0; c < columns; c += 8 * FM_PANEL)                                        \
+        for (int64_t c = 0; c < columns; c += WIDE * FM_PANEL)                                        \
             columns_##name(x + c, ldx, index, rows,                                                \
-                           columns - c < 8 * FM_PANEL ? columns - c : 8 * FM_PANEL,                \
+                           columns - c < WIDE * FM_PANEL ? columns - c : WIDE * FM_PANEL,          \
                            out + c / FM_PANEL * step, step);                                       \
     }
