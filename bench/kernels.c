@@ -184,68 +184,55 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, co
 
 /* ---- products of learning on all threads, packing included -------------------------------------- */
 
-/* The three products of a layer y = x w^T, x [rows, n_in], or of `experts` of them one after another. */
+/* The three products of a layer y = x w^T, x [rows, n_in]. */
 typedef struct layer {
     const fm_kernels *k;
     fm_word_form form;
     fm_pool *pool;
     int64_t rows, n_out, n_in;
-    float *x, *y, *dw;         /* y is dy too, dx is written over x's neighbour */
-    float *dx;
+    float *x, *y, *dx, *dw;    /* y is dy too */
     uint32_t *w, *turned;      /* panels of w and of its transpose */
-    uint32_t *scratch;         /* rows of words, PIECE of them per worker */
-    uint32_t *x_columns, *dy_columns;
-    int what;                  /* 0: forward, 1: dx, 2: dw */
+    uint32_t *scratch;
+    int64_t scratch_words;     /* per worker */
+    int64_t wide;              /* columns of dw at a time */
+    int what;                  /* 0: y, 1: dx, 2: dw */
 } layer;
-
-enum { PIECE = 192, WIDEST = 4096 };
 
 static void multiply_piece(void *context, int64_t begin, int64_t end, int worker) {
     layer *l = context;
     int64_t n = l->what ? l->n_out : l->n_in, columns = l->what ? l->n_in : l->n_out;
-    int64_t words = fm_words_count(l->form, n), step = fm_words_row_step(words);
-    uint32_t *rows = l->scratch + (int64_t)worker * PIECE * WIDEST;
-    for (int64_t m = begin; m < end; m++)
-        l->k->words_of_row[l->form]((l->what ? l->y : l->x) + m * n, n, rows + (m - begin) * step);
-    fm_words_product p = {l->form, {rows, step, false}, {l->what ? l->turned : l->w, words * FM_PANEL, true},
-                          words, columns, (l->what ? l->dx : l->y) + begin * columns, columns, l->what};
-    fm_words_multiply(l->k, &p, 0, end - begin, 0, (columns + FM_PANEL - 1) / FM_PANEL);
+    int64_t words = fm_words_count(l->form, n);
+    fm_words_product p = {.form = l->form,
+                          .w = {l->what ? l->turned : l->w, words * FM_PANEL, true},
+                          .n_words = words,
+                          .n_out = columns,
+                          .y = l->what ? l->dx : l->y,
+                          .ldy = columns,
+                          .adds = l->what};
+    fm_float_rows x = {l->what ? l->y : l->x, n, NULL};
+    fm_words_multiply_rows(l->k, &p, &x, n, begin, end, 0, (columns + FM_PANEL - 1) / FM_PANEL,
+                           l->scratch + worker * l->scratch_words);
 }
 
-static void pack_piece(void *context, int64_t begin, int64_t end, int worker) {
-    (void)worker;
-    layer *l = context;
-    int64_t step = fm_words_panel_step(fm_words_count(l->form, l->rows));
-    int64_t at = fm_words_count(l->form, begin) * FM_PANEL;
-    l->k->words_of_columns[l->form](l->x + begin * l->n_in, l->n_in, NULL, end - begin, l->n_in,
-                                    l->x_columns + at, step);
-    l->k->words_of_columns[l->form](l->y + begin * l->n_out, l->n_out, NULL, end - begin, l->n_out,
-                                    l->dy_columns + at, step);
-}
+static int64_t cuts(int64_t n, int64_t most) { return (n + most - 1) / most; }
 
 static void multiply_columns(void *context, int64_t begin, int64_t end, int worker) {
-    (void)worker;
     layer *l = context;
-    int64_t words = fm_words_count(l->form, l->rows), step = fm_words_panel_step(words);
-    int64_t panels = l->n_in / FM_PANEL, groups = (panels + FM_TILE_PANELS - 1) / FM_TILE_PANELS;
-    fm_words_product p = {l->form, {l->dy_columns, step, true}, {l->x_columns, step, true}, words, l->n_in,
-                          l->dw, l->n_in, true};
-    for (int64_t i = begin; i < end; i++) { /* 96 rows by a group of panels */
-        int64_t m = i / groups * 96, g = i % groups * FM_TILE_PANELS;
-        fm_words_multiply(l->k, &p, m, m + 96 < l->n_out ? m + 96 : l->n_out, g,
-                          g + FM_TILE_PANELS < panels ? g + FM_TILE_PANELS : panels);
+    fm_words_outer p = {l->form, {l->y, l->n_out, NULL}, {l->x, l->n_in, NULL}, l->rows, l->dw, l->n_in};
+    for (int64_t i = begin; i < end; i++) {
+        int64_t a = i / cuts(l->n_in, l->wide) * FM_OUTER_A, b = i % cuts(l->n_in, l->wide) * l->wide;
+        fm_words_multiply_columns(l->k, &p, a, a + FM_OUTER_A < l->n_out ? a + FM_OUTER_A : l->n_out, b,
+                                  b + l->wide < l->n_in ? b + l->wide : l->n_in,
+                                  l->scratch + worker * l->scratch_words);
     }
 }
 
 static void run_layer(void *context) {
     layer *l = context;
-    if (l->what < 2) {
-        fm_pool_for(l->pool, l->rows, PIECE, multiply_piece, l);
-        return;
-    }
-    int64_t groups = (l->n_in / FM_PANEL + FM_TILE_PANELS - 1) / FM_TILE_PANELS;
-    fm_pool_for(l->pool, l->rows, PIECE, pack_piece, l);
-    fm_pool_for(l->pool, (l->n_out + 95) / 96 * groups, 1, multiply_columns, l);
+    if (l->what < 2)
+        fm_pool_for(l->pool, l->rows, 96, multiply_piece, l);
+    else
+        fm_pool_for(l->pool, cuts(l->n_out, FM_OUTER_A) * cuts(l->n_in, l->wide), 1, multiply_columns, l);
 }
 
 /* Every thread multiplies the same few words all the time: what the processor can do. */
@@ -280,9 +267,11 @@ static void bench_layer(const fm_kernels *k, fm_word_form form, fm_pool *pool, d
     float *w = bench_floats(&d, s[1] * s[2]);
     l.w = bench_floats(&d, s[1] * s[2]);
     l.turned = bench_floats(&d, s[1] * s[2]);
-    l.x_columns = bench_floats(&d, (s[0] + 1) * s[2]);
-    l.dy_columns = bench_floats(&d, (s[0] + 1) * s[1]);
-    l.scratch = bench_floats(&d, (int64_t)fm_pool_threads(pool) * PIECE * WIDEST);
+    int64_t widest = s[1] > s[2] ? s[1] : s[2];
+    l.scratch_words = fm_words_rows_scratch(form, widest);
+    if (l.scratch_words < FM_OUTER_SCRATCH) l.scratch_words = FM_OUTER_SCRATCH;
+    l.scratch = bench_floats(&d, fm_pool_threads(pool) * l.scratch_words);
+    l.wide = s[2] > FM_OUTER_B / 2 && s[2] <= FM_OUTER_B ? FM_OUTER_B / 2 : FM_OUTER_B;
     int64_t words = fm_words_count(form, s[2]);
     for (int64_t n = 0; n < s[1]; n += FM_PANEL)
         k->words_of_rows[form](w + n * s[2], s[2], FM_PANEL, s[2], l.w + n * words);
@@ -296,7 +285,7 @@ static void bench_layer(const fm_kernels *k, fm_word_form form, fm_pool *pool, d
     }
     printf("\n");
     fm_free(l.x), fm_free(l.dx), fm_free(l.y), fm_free(l.dw), fm_free(w), fm_free(l.w), fm_free(l.turned);
-    fm_free(l.x_columns), fm_free(l.dy_columns), fm_free(l.scratch);
+    fm_free(l.scratch);
 }
 
 static void bench_learning(const fm_kernels *k, fm_pool *pool, fm_word_form form) {

@@ -62,3 +62,38 @@ typedef struct fm_words_product {
 } fm_words_product;
 void fm_words_multiply(const fm_kernels *k, const fm_words_product *p, int64_t row_begin,
                        int64_t row_end, int64_t begin, int64_t end);
+
+/* ---- from floats --------------------------------------------------------------------------------
+ * The same with the packing on the way, a piece that stays in the cache at a time: no pass over memory for
+ * itself, and threads that share a product wait for nobody's packing. Bits do not depend on the pieces. */
+
+/* Row m is row index[m] of x, or row m where there is no index. */
+typedef struct fm_float_rows {
+    const float *x;
+    int64_t ld;
+    const int32_t *index;
+} fm_float_rows;
+
+/* Rows [row_begin, row_end) of y = x w^T for panels [begin, end): as fm_words_multiply, with rows of n floats
+ * for p->x. `scratch` holds fm_words_rows_scratch(form, n) words, 64-byte aligned. */
+int64_t fm_words_rows_scratch(fm_word_form form, int64_t n);
+void fm_words_multiply_rows(const fm_kernels *k, const fm_words_product *p, const fm_float_rows *x,
+                            int64_t n, int64_t row_begin, int64_t row_end, int64_t begin, int64_t end,
+                            uint32_t *scratch);
+
+/* y[i][j] += sum over t < n_rows of a[t][i] b[t][j], for some of the columns i of a and j of b: the gradient
+ * of a weight, from those of what it made and from what it read. */
+typedef struct fm_words_outer {
+    fm_word_form form;
+    fm_float_rows a, b;
+    int64_t n_rows;
+    float *y;
+    int64_t ldy;
+} fm_words_outer;
+enum { FM_OUTER_A = 96, FM_OUTER_B = 256 }; /* columns at most in a piece */
+/* Columns [a_begin, a_end) by [b_begin, b_end): a piece, or less of one at the edge. `scratch` holds
+ * FM_OUTER_SCRATCH words, 64-byte aligned. */
+enum { FM_OUTER_WORDS = 2 * FM_TILE_K };
+enum { FM_OUTER_SCRATCH = (FM_OUTER_A + FM_OUTER_B) * (FM_OUTER_WORDS + 1) };
+void fm_words_multiply_columns(const fm_kernels *k, const fm_words_outer *p, int64_t a_begin,
+                               int64_t a_end, int64_t b_begin, int64_t b_end, uint32_t *scratch);

@@ -141,6 +141,53 @@ static void a_product_is_the_same_in_any_pieces(void **state) {
     free(x), free(w), free(start), free(whole), free(y);
 }
 
+/* Straight from floats, of chosen rows, in pieces: as packed first. */
+static void products_of_floats_are_those_of_their_words(void **state) {
+    (void)state;
+    enum { ROWS = 1200, T = 1100, OUT = 130, IN = 270 };
+    dice d = {.seed = 38};
+    float *x = random_floats(&d, ROWS * IN), *dy = random_floats(&d, ROWS * OUT), *w = random_floats(&d, OUT * IN);
+    float *together = random_floats(&d, T * IN);
+    float *y = random_floats(&d, T * OUT), *expected = random_floats(&d, T * OUT);
+    int32_t index[T];
+    for (int t = 0; t < T; t++) {
+        index[t] = (int32_t)roll_below(&d, ROWS);
+        memcpy(together + t * IN, x + index[t] * IN, IN * sizeof *x);
+    }
+    for (int level = 1; level < levels_here(); level++)
+        for (size_t f = 0; f < FM_COUNT(forms); f++) {
+            const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
+            int64_t size = fm_words_rows_scratch(forms[f], IN);
+            if (size < FM_OUTER_SCRATCH) size = FM_OUTER_SCRATCH;
+            uint32_t *scratch = fm_alloc((size_t)size * sizeof *scratch, FM_MEM_OTHER);
+            assert_non_null(scratch);
+            packed px = pack(k, forms[f], together, T, IN), pw = pack(k, forms[f], w, OUT, IN);
+            packed pdy = pack(k, forms[f], dy, T, OUT);
+            fm_words_product p = {forms[f], px.rows, pw.panels, fm_words_count(forms[f], IN), OUT, expected,
+                                  OUT, false};
+            fm_words_multiply(k, &p, 0, T, 0, panels_of(OUT));
+            p.y = y;
+            fm_words_multiply_rows(k, &p, &(fm_float_rows){x, IN, index}, IN, 0, 500, 0, panels_of(OUT), scratch);
+            fm_words_multiply_rows(k, &p, &(fm_float_rows){x, IN, index}, IN, 500, T, 0, 3, scratch);
+            fm_words_multiply_rows(k, &p, &(fm_float_rows){x, IN, index}, IN, 500, T, 3, panels_of(OUT), scratch);
+            assert_memory_equal(y, expected, T * OUT * sizeof *y);
+
+            p = (fm_words_product){forms[f], pdy.turned, px.turned, fm_words_count(forms[f], T), IN, expected,
+                                   IN, true};
+            memset(expected, 0, OUT * IN * sizeof *y), memset(y, 0, OUT * IN * sizeof *y);
+            fm_words_multiply(k, &p, 0, OUT, 0, panels_of(IN));
+            fm_words_outer o = {forms[f], {dy, OUT, NULL}, {x, IN, index}, T, y, IN};
+            for (int64_t a = 0; a < OUT; a += FM_OUTER_A)
+                for (int64_t b = 0; b < IN; b += FM_OUTER_B)
+                    fm_words_multiply_columns(k, &o, a, a + FM_OUTER_A < OUT ? a + FM_OUTER_A : OUT, b,
+                                              b + FM_OUTER_B < IN ? b + FM_OUTER_B : IN, scratch);
+            assert_memory_equal(y, expected, OUT * IN * sizeof *y);
+            free_packed(&px), free_packed(&pw), free_packed(&pdy);
+            fm_free(scratch);
+        }
+    free(x), free(dy), free(w), free(together), free(y), free(expected);
+}
+
 /* What inference computes with panels of a weight's floats. */
 static void a_product_of_floats_is_that_of_panels(void **state) {
     (void)state;
@@ -323,6 +370,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_three_products_of_a_layer_are_near_the_truth),
         cmocka_unit_test(a_product_is_the_same_in_any_pieces),
+        cmocka_unit_test(products_of_floats_are_those_of_their_words),
         cmocka_unit_test(a_product_of_floats_is_that_of_panels),
         cmocka_unit_test(panels_of_bf16_are_words),
         cmocka_unit_test(every_level_packs_the_words_of_the_reference),
