@@ -166,13 +166,23 @@ static fm_status unknown_long(const fm_command *c, const char *name, size_t n, f
                    c->name, wrong, c->name);
 }
 
-static fm_status store_operand(const fm_command *c, int *next, const char *text, char *arguments,
+/* argv[0..n) are words that have been taken already: there is room for one more. */
+static fm_status store_in_list(char *text, char **argv, fm_operand_list *list) {
+    argv[list->n++] = text;
+    list->at = argv;
+    return FM_OK;
+}
+
+static fm_status store_operand(const fm_command *c, int *next, char *text, char **argv, char *arguments,
                                fm_error *err) {
     if (*next == FM_MAX_OPERANDS || !c->operands[*next].name)
         return fm_fail(err, FM_ERR_ARGUMENT,
                        "'%s' does not know what to do with '%s': put quotes around a text of "
                        "several words, and see fathom help %s", c->name, text, c->name);
-    *(const char **)(arguments + c->operands[(*next)++].offset) = text;
+    const fm_operand *o = &c->operands[*next];
+    if (o->list) return store_in_list(text, argv, (fm_operand_list *)(void *)(arguments + o->offset));
+    *(const char **)(arguments + o->offset) = text;
+    (*next)++;
     return FM_OK;
 }
 
@@ -207,6 +217,13 @@ static fm_status store_option(const fm_command *c, const char *word, const char 
     return store(o, value, arguments, err);
 }
 
+/* Whether the next operand should have been there. */
+static bool is_missing(const fm_command *c, int operands, const char *arguments) {
+    if (operands == FM_MAX_OPERANDS || !c->operands[operands].name || !c->operands[operands].required) return false;
+    const fm_operand *o = &c->operands[operands];
+    return !o->list || ((const fm_operand_list *)(const void *)(arguments + o->offset))->n == 0;
+}
+
 fm_status fm_args_parse(const fm_command *c, int argc, char **argv, void *arguments, bool *help,
                         fm_error *err) {
     *help = false;
@@ -226,9 +243,9 @@ fm_status fm_args_parse(const fm_command *c, int argc, char **argv, void *argume
             FM_TRY(store_option(c, argv[i], i + 1 < argc ? argv[i + 1] : NULL, arguments, &used,
                                 err));
         else
-            FM_TRY(store_operand(c, &operands, argv[i], arguments, err));
+            FM_TRY(store_operand(c, &operands, argv[i], argv, arguments, err));
     }
-    if (operands < FM_MAX_OPERANDS && c->operands[operands].name && c->operands[operands].required)
+    if (is_missing(c, operands, arguments))
         return fm_fail(err, FM_ERR_ARGUMENT, "'%s' needs %s, %s (fathom help %s)", c->name,
                        c->operands[operands].name, c->operands[operands].help, c->name);
     return FM_OK;

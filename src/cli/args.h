@@ -17,6 +17,12 @@ typedef struct fm_texts {
     size_t n;
 } fm_texts;
 
+/* All operands from some place on, as many as there are. */
+typedef struct fm_operand_list {
+    char *const *at;
+    size_t n;
+} fm_operand_list;
+
 typedef struct fm_biases {
     fathom_logit_bias at[FM_BIASES_MAX];
     size_t n;
@@ -50,6 +56,7 @@ typedef struct fm_operand {
     size_t offset; /* of a const char * */
     bool required;
     bool model; /* also takes the name of a pulled model; `run` receives its path */
+    bool list;  /* the last one: takes all that follow; `offset` is of an fm_operand_list */
 } fm_operand;
 
 enum { FM_MAX_OPERANDS = 3 };
@@ -58,7 +65,7 @@ enum { FM_MAX_OPERANDS = 3 };
     "a GGUF file, a Hugging Face folder, a .safetensors file or the name of a pulled model"
 
 typedef struct fm_command {
-    const char *name;
+    const char *name;  /* one word, or two with a space */
     const char *about; /* one to three sentences in the present tense */
     fm_operand operands[FM_MAX_OPERANDS];
     const fm_option *options;
@@ -72,7 +79,8 @@ typedef struct fm_command {
 enum { FM_MAX_ARGUMENTS = 2048 };
 
 /* argv[0] is the first word after the command's name. Fills *arguments (command->size bytes), whose
- * strings borrow from argv; sets *help when --help or -h was given, and then asks for nothing else. */
+ * strings borrow from argv (operands of a list are moved to its front); sets *help when --help or -h was
+ * given, and then asks for nothing else. */
 fm_status fm_args_parse(const fm_command *command, int argc, char **argv, void *arguments,
                         bool *help, fm_error *err);
 

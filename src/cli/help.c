@@ -19,9 +19,18 @@ const fm_command_entry fm_commands[] = {
 };
 const size_t fm_n_commands = FM_COUNT(fm_commands);
 
-const fm_command_entry *fm_command_find(const char *name) {
+/* Words of the command's name that argv begins with; 0: not all of them. */
+static int words_of(const char *name, int argc, char *const *argv) {
+    const char *space = strchr(name, ' ');
+    if (!space) return argc > 0 && strcmp(argv[0], name) == 0;
+    size_t n = (size_t)(space - name);
+    bool same = argc > 1 && strlen(argv[0]) == n && memcmp(argv[0], name, n) == 0 && strcmp(argv[1], space + 1) == 0;
+    return same ? 2 : 0;
+}
+
+const fm_command_entry *fm_command_find(int argc, char *const *argv, int *used) {
     for (size_t i = 0; i < fm_n_commands; i++)
-        if (strcmp(fm_commands[i].command->name, name) == 0) return &fm_commands[i];
+        if ((*used = words_of(fm_commands[i].command->name, argc, argv)) > 0) return &fm_commands[i];
     return NULL;
 }
 
@@ -74,23 +83,21 @@ static void row(fm_buffer *out, const char *left, const char *text, int column) 
 
 void fm_help_overview(fm_buffer *out, bool colour) {
     page p = page_of(out, colour);
-    fm_buffer_format(out, "%sfathom%s %s: the DeepSeek family on the processor you have\n\n",
+    fm_buffer_format(out, "%sfathom%s %s: the DeepSeek family on the processor you have\n",
                      p.bold, p.reset, FATHOM_VERSION);
     fm_buffer_text(out, "Usage: fathom COMMAND [OPTION]... [ARGUMENT]...\n\n");
     for (size_t i = 0; i < fm_n_commands; i++)
-        fm_buffer_format(out, "  %s%-10s%s %s\n", p.bold, fm_commands[i].command->name, p.reset,
+        fm_buffer_format(out, "  %s%-16s%s%s\n", p.bold, fm_commands[i].command->name, p.reset,
                          fm_commands[i].help);
-    fm_buffer_format(out,
-                     "\n"
-                     "  %sfathom help COMMAND%s   what a command takes, with examples\n"
-                     "  %sfathom --version%s      which Fathom this is\n",
+    fm_buffer_format(out, "\n%sfathom help COMMAND%s says what it takes, %sfathom --version%s which one this is\n",
                      p.bold, p.reset, p.bold, p.reset);
 }
 
 static void synopsis(fm_buffer *out, const fm_command *c) {
     fm_buffer_format(out, "fathom %s [OPTION]...", c->name);
     for (int i = 0; i < FM_MAX_OPERANDS && c->operands[i].name; i++)
-        fm_buffer_format(out, c->operands[i].required ? " %s" : " [%s]", c->operands[i].name);
+        fm_buffer_format(out, c->operands[i].required ? " %s%s" : " [%s%s]", c->operands[i].name,
+                         c->operands[i].list ? "..." : "");
 }
 
 static bool has_letters(const fm_command *c) {
@@ -179,13 +186,22 @@ static void roff(fm_buffer *out, const char *text) {
     }
 }
 
+/* "data build" -> data-build */
+static void page_name(fm_buffer *out, const char *name, const char *dash) {
+    for (; *name; name++)
+        if (*name == ' ') fm_buffer_text(out, dash);
+        else fm_buffer_put(out, name, 1);
+}
+
 static void man_overview(fm_buffer *out) {
     fm_buffer_text(out, ".TH FATHOM 1 \"\" \"Fathom\" \"Fathom Manual\"\n"
                         ".SH NAME\nfathom \\- the DeepSeek family on the processor you have\n"
                         ".SH SYNOPSIS\n.B fathom\n.I COMMAND\n[\\fIOPTION\\fR]... [\\fIARGUMENT\\fR]...\n"
                         ".SH COMMANDS\n");
     for (size_t i = 0; i < fm_n_commands; i++) {
-        fm_buffer_format(out, ".TP\n.BR fathom\\-%s (1)\n", fm_commands[i].command->name);
+        fm_buffer_text(out, ".TP\n.BR fathom\\-");
+        page_name(out, fm_commands[i].command->name, "\\-");
+        fm_buffer_text(out, " (1)\n");
         roff(out, fm_commands[i].help);
         fm_buffer_text(out, ".\n");
     }
@@ -196,13 +212,16 @@ static void man_overview(fm_buffer *out) {
 static void man_command(fm_buffer *out, const fm_command_entry *entry) {
     const fm_command *c = entry->command;
     fm_buffer_text(out, ".TH FATHOM\\-");
-    for (const char *s = c->name; *s; s++) fm_buffer_format(out, "%c", *s - 'a' + 'A');
-    fm_buffer_format(out, " 1 \"\" \"Fathom\" \"Fathom Manual\"\n.SH NAME\nfathom\\-%s \\- ", c->name);
+    for (const char *s = c->name; *s; s++)
+        fm_buffer_format(out, *s == ' ' ? "\\-" : "%c", *s - 'a' + 'A');
+    fm_buffer_text(out, " 1 \"\" \"Fathom\" \"Fathom Manual\"\n.SH NAME\nfathom\\-");
+    page_name(out, c->name, "\\-");
+    fm_buffer_text(out, " \\- ");
     roff(out, entry->help);
     fm_buffer_format(out, "\n.SH SYNOPSIS\n.B fathom %s\n[\\fIOPTION\\fR]...", c->name);
     for (int i = 0; i < FM_MAX_OPERANDS && c->operands[i].name; i++)
-        fm_buffer_format(out, c->operands[i].required ? " \\fI%s\\fR" : " [\\fI%s\\fR]",
-                         c->operands[i].name);
+        fm_buffer_format(out, c->operands[i].required ? " \\fI%s\\fR%s" : " [\\fI%s\\fR%s]",
+                         c->operands[i].name, c->operands[i].list ? "..." : "");
     fm_buffer_text(out, "\n.SH DESCRIPTION\n");
     roff(out, c->about);
     fm_buffer_text(out, "\n");

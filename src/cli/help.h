@@ -13,7 +13,9 @@ typedef struct fm_command_entry {
 extern const fm_command_entry fm_commands[];
 extern const size_t fm_n_commands;
 
-const fm_command_entry *fm_command_find(const char *name); /* NULL if there is none */
+/* The command that the first word names, or the first two ("data build"); *used receives how many those
+ * are. NULL if there is none. */
+const fm_command_entry *fm_command_find(int argc, char *const *argv, int *used);
 
 /* The list of all commands: one screen of 80 x 24. */
 void fm_help_overview(fm_buffer *out, bool colour);

@@ -42,12 +42,24 @@ static int finish(fm_status status, fm_error *err) {
     return EXIT_FAILED;
 }
 
-static fm_status no_such_command(const char *name, fm_error *err) {
+/* Whether some command of two words begins with this one. */
+static bool is_first_word(const char *word) {
+    size_t n = strlen(word);
+    for (size_t i = 0; i < fm_n_commands; i++)
+        if (strncmp(fm_commands[i].command->name, word, n) == 0 && fm_commands[i].command->name[n] == ' ') return true;
+    return false;
+}
+
+static fm_status no_such_command(int argc, char *const *argv, fm_error *err) {
     const char *names[64];
+    char name[80];
     size_t n = 0;
+    bool two = argc > 1 && is_first_word(argv[0]) && argv[1][0] != '-';
+    snprintf(name, sizeof name, two ? "%.30s %.30s" : "%.60s", argv[0], two ? argv[1] : "");
     for (size_t i = 0; i < fm_n_commands && n < FM_COUNT(names); i++)
-        names[n++] = fm_commands[i].command->name;
-    const char *near = fm_nearest_word(name, names, n);
+        if (!is_first_word(argv[0]) || strncmp(fm_commands[i].command->name, argv[0], strlen(argv[0])) == 0)
+            names[n++] = fm_commands[i].command->name;
+    const char *near = is_first_word(argv[0]) && !two ? names[n - 1] : fm_nearest_word(name, names, n);
     if (near)
         return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s'; did you mean '%s'?", name,
                        near);
@@ -60,8 +72,9 @@ static fm_status help(int argc, char **argv, fm_error *err) {
     bool man = argc > 0 && strcmp(argv[0], "--man") == 0;
     if (man) argc--, argv++;
     const fm_command_entry *entry = NULL;
-    if (argc > 0 && strcmp(argv[0], "fathom") != 0 && !(entry = fm_command_find(argv[0])))
-        return no_such_command(argv[0], err);
+    int used;
+    if (argc > 0 && strcmp(argv[0], "fathom") != 0 && !(entry = fm_command_find(argc, argv, &used)))
+        return no_such_command(argc, argv, err);
     fm_buffer text = {0};
     if (man)
         fm_help_man(&text, entry);
@@ -90,11 +103,12 @@ static fm_status run(int argc, char **argv, fm_error *err) {
         double align;
         void *align_pointer;
     } arguments;
-    const fm_command_entry *entry = fm_command_find(argv[0]);
-    if (!entry) return no_such_command(argv[0], err);
+    int words;
+    const fm_command_entry *entry = fm_command_find(argc, argv, &words);
+    if (!entry) return no_such_command(argc, argv, err);
     bool wants_help;
-    FM_TRY(fm_args_parse(entry->command, argc - 1, argv + 1, arguments.bytes, &wants_help, err));
-    if (wants_help) return help(1, argv, err);
+    FM_TRY(fm_args_parse(entry->command, argc - words, argv + words, arguments.bytes, &wants_help, err));
+    if (wants_help) return help(words, argv, err);
     char *owned[FM_MAX_OPERANDS] = {NULL};
     fm_status status = find_models(entry->command, arguments.bytes, owned, err);
     if (status == FM_OK) status = entry->command->run(arguments.bytes, err);

@@ -3,12 +3,11 @@
  * What GGUF calls by a name (tokenizer.ggml.pre) is written out: the normaliser and the patterns of
  * token/known.h. Both kinds of file spell pieces in the byte alphabet, so they are copied. */
 #include "base/json_write.h"
-#include "base/unicode.h"
 #include "compress/hf_files.h"
 #include "token/known.h"
+#include "token/tokenizer_write.h"
 #include "token/vocab.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 };
@@ -83,88 +82,16 @@ static fm_status index_pieces(tables *t) {
     return status;
 }
 
-/* ---- pre-tokenizer ---------------------------------------------------------------------------*/
-
-/* A pattern with its \uXXXX and \x{...} as the characters themselves, as Hugging Face's files have them. */
-static void put_pattern(fm_buffer *out, const char *pattern) {
-    fm_buffer text = {0};
-    for (const char *p = pattern; *p;) {
-        char *end = NULL, utf8[4];
-        bool braces = p[0] == '\\' && p[1] == 'x' && p[2] == '{';
-        if (braces || (p[0] == '\\' && p[1] == 'u')) {
-            char digits[9] = {0};
-            size_t n = braces ? strcspn(p + 3, "}") : 4;
-            memcpy(digits, p + (braces ? 3 : 2), n < 8 ? n : 8);
-            uint32_t c = (uint32_t)strtoul(digits, &end, 16);
-            fm_buffer_put(&text, utf8, (size_t)fm_utf8_encode(c, utf8));
-            p += braces ? 4 + n : 6;
-        } else if (p[0] == '\\' && p[1]) {
-            fm_buffer_put(&text, p, 2);
-            p += 2;
-        } else {
-            fm_buffer_put(&text, p++, 1);
-        }
-    }
-    fm_json_quote(out, fm_buffer_string(&text), text.size);
-    if (text.failed) out->failed = true;
-    fm_buffer_clear(&text);
-}
-
-#define BYTE_LEVEL(space, offsets, regex)                                                          \
-    "{\"type\":\"ByteLevel\",\"add_prefix_space\":" space ",\"trim_offsets\":" offsets             \
-    ",\"use_regex\":" regex "}"
-
-static void put_stages(fm_buffer *out, const fm_known *known) {
-    fm_buffer_text(out, "\"normalizer\":");
-    fm_buffer_text(out, known->nfc ? "{\"type\":\"NFC\"}" : "null");
-    fm_buffer_text(out, ",\n\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[\n");
-    for (int i = 0; i < FM_KNOWN_STAGES && known->stages[i]; i++) {
-        fm_buffer_text(out, "{\"type\":\"Split\",\"pattern\":{\"Regex\":");
-        put_pattern(out, known->stages[i]);
-        fm_buffer_text(out, "},\"behavior\":\"Isolated\",\"invert\":false},\n");
-    }
-    fm_buffer_text(out, BYTE_LEVEL("false", "true", "false") "]},\n");
-}
-
-/* BOS is put in front by a template, which is where newer versions of Hugging Face's engine look. */
-static void put_post_processor(fm_buffer *out, const tables *t) {
-    static const char bytes[] = BYTE_LEVEL("true", "false", "true");
-    fm_buffer_text(out, "\"post_processor\":");
-    if (!t->adds_bos) {
-        fm_buffer_format(out, "%s,\n", bytes);
-        return;
-    }
-    fm_buffer bos = {0};
-    fm_string s = t->tokens->strings[t->bos];
-    fm_json_quote(&bos, s.data, s.size);
-    const char *b = fm_buffer_string(&bos);
-    fm_buffer_format(out, "{\"type\":\"Sequence\",\"processors\":[%s,\n"
-                     "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":%s,"
-                     "\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\n\"pair\":["
-                     "{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},{\"Sequence\":{\"id\":\"A\","
-                     "\"type_id\":0}},{\"SpecialToken\":{\"id\":%s,\"type_id\":1}},{\"Sequence\":"
-                     "{\"id\":\"B\",\"type_id\":1}}],\n\"special_tokens\":{%s:{\"id\":%s,\"ids\":[%lld],"
-                     "\"tokens\":[%s]}}}]},\n", bytes, b, b, b, b, b, (long long)t->bos, b);
-    if (bos.failed) out->failed = true;
-    fm_buffer_clear(&bos);
-}
-
 /* ---- vocabulary ------------------------------------------------------------------------------*/
 
 static void put_added(fm_buffer *out, const tables *t) {
-    fm_buffer_text(out, "\"added_tokens\":[");
     bool first = true;
     for (size_t id = 0; id < t->tokens->count; id++) {
         if (!is_added(t, id)) continue;
         fm_string s = t->tokens->strings[id];
-        fm_buffer_format(out, "%s\n{\"id\":%zu,\"content\":", first ? "" : ",", id);
-        fm_json_quote(out, s.data, s.size);
-        fm_buffer_format(out, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-                         "\"normalized\":false,\"special\":%s}",
-                         type_of(t, id) == USER_DEFINED ? "false" : "true");
+        fm_put_added_token(out, first, (int64_t)id, s.data, s.size, type_of(t, id) != USER_DEFINED);
         first = false;
     }
-    fm_buffer_text(out, "],\n");
 }
 
 static void put_vocab(fm_buffer *out, const tables *t) {
@@ -212,15 +139,12 @@ static void put_merges(fm_buffer *out, const tables *t) {
 }
 
 static void put_json(fm_buffer *out, const tables *t) {
-    fm_buffer_text(out, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n");
+    fm_string bos = t->adds_bos ? t->tokens->strings[t->bos] : (fm_string){0};
+    fm_put_tokenizer_begin(out);
     put_added(out, t);
-    put_stages(out, t->known);
-    put_post_processor(out, t);
-    fm_buffer_text(out, "\"decoder\":" BYTE_LEVEL("true", "true", "true") ",\n");
-    fm_buffer_format(out, "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,"
-                     "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":false,"
-                     "\"byte_fallback\":false,\"ignore_merges\":%s,\n",
-                     t->known->ignore_merges ? "true" : "false");
+    fm_put_stages(out, t->known);
+    fm_put_processor(out, bos.data, bos.size, t->bos);
+    fm_put_model(out, t->known->ignore_merges);
     put_vocab(out, t);
     put_merges(out, t);
     fm_buffer_text(out, "}}\n");

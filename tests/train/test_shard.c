@@ -192,7 +192,8 @@ static void a_dataset_checks_what_its_manifest_says(void **state) {
     assert_int_equal(documents, 8);
     assert_int_equal(tokens, 772 + 706);
     assert_ok(fm_dataset_verify(d, &err));
-    assert_ptr_equal(fm_dataset_find(&d->sources[0].part[FM_TRAIN], 4, &local), &d->sources[0].part[FM_TRAIN].shards[1]);
+    const fm_dataset_part *part = &d->sources[0].part[FM_TRAIN];
+    assert_ptr_equal(fm_dataset_find(part, 4, &local), &part->shards[1]);
     assert_int_equal(local, 2);
     assert_ok(fm_dataset_check_vocabulary(d, VOCABULARY, VOCABULARY_HASH, &err));
     assert_int_equal(fm_dataset_check_vocabulary(d, VOCABULARY, 5, &err), FM_ERR_ARGUMENT);
@@ -222,7 +223,8 @@ static void hostile_manifests_are_refused(void **state) {
         HEAD ",\"sources\":[{\"name\":\"a\",\"weight\":1},{\"name\":\"b\"}]}",
         HEAD ",\"sources\":[{\"name\":\"a\",\"train\":{\"shards\":[{\"file\":\"../x\"}]}}]}",
         HEAD ",\"sources\":[{\"name\":\"a\",\"train\":{\"shards\":[{}]}}]}",
-        "{\"format\":\"fathom-data\",\"version\":1,\"tokenizer\":{\"size\":300,\"hash\":\"0123456789abcdef\",\"bos\":300}}",
+        "{\"format\":\"fathom-data\",\"version\":1,\"tokenizer\":{\"size\":300,\"hash\":\"0123456789abcdef\","
+        "\"bos\":300}}",
         "{\"format\":\"fathom-data\",\"version\":1,\"tokenizer\":{\"size\":300,\"hash\":\"+123456789abcdef\"}}",
     };
     const char *folder = made_folder("hostile");

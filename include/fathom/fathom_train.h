@@ -1,0 +1,37 @@
+/* fathom_train.h: training: a vocabulary, data.
+ * Conventions are those of fathom.h. Results appear under their names complete or not at all. */
+#pragma once
+
+#include "fathom/fathom.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fathom_tokenizer_train_options {
+    int64_t vocabulary;  /* tokens in all; 0: 32,768 */
+    const char *pre;     /* how text is cut, by the name that GGUF files use; NULL: "deepseek-v3" */
+    bool merge_digits;   /* numbers may have tokens of their own; else each digit is one */
+    int64_t least_count; /* pairs that occur less often are not merged; 0: 2 */
+    const char *chat;    /* template: "deepseek-v3" (NULL), "deepseek-r1", "none" */
+    int threads;         /* 0: one per processor */
+    /* How far it is; returning false stops with FATHOM_ERR_CANCELLED. May be NULL. */
+    bool (*progress)(void *context, double fraction);
+    /* A sentence about something worth knowing: files that were passed over. May be NULL. */
+    void (*note)(void *context, const char *sentence);
+    void *callback_context;
+} fathom_tokenizer_train_options;
+
+FATHOM_API fathom_tokenizer_train_options fathom_tokenizer_train_defaults(void);
+
+/* Learns a byte-level BPE vocabulary from files and folders (docs/data.md) and writes tokenizer.json and
+ * tokenizer_config.json, which Fathom and Hugging Face's tokenizers read alike, into the folder `target`;
+ * it is made if it is not there. The result depends on the texts alone, not on threads. *json (may be NULL)
+ * receives a document about it; fathom_free. */
+FATHOM_API fathom_status fathom_tokenizer_train(const char *const *paths, size_t n_paths, const char *target,
+                                                const fathom_tokenizer_train_options *options, char **json,
+                                                fathom_error *err);
+
+#ifdef __cplusplus
+}
+#endif
