@@ -14,6 +14,7 @@ typedef struct fm_weight {
     int64_t n_out, n_in;
     fm_tensor source;   /* as the file stores it; `data` may be dropped after packing */
     fm_panels panels;   /* what kernels read: packed copy, or the source rows themselves */
+    fm_panels turned;   /* of the transpose, where somebody learns (master.h); data is NULL otherwise */
     void *owned;        /* memory behind panels.data when this handle owns it */
     uint64_t version;   /* raised by whoever changes the compute copy */
     float *master;      /* [n_out, n_in], where somebody learns (vectors: always); NULL otherwise */
