@@ -50,6 +50,9 @@ fm_status fm_checkpoint_verify(const char *path, char hash[FM_SHA256_HEX + 1], f
 fm_status fm_checkpoint_latest(const char *folder, char **path, int64_t *step,
                                void (*warn)(void *context, const char *sentence), void *context, fm_error *err);
 
+/* "FOLDER/step-000000001200" (fm_free); NULL without memory. */
+char *fm_checkpoint_path(const char *folder, int64_t step);
+
 /* ---- keeping -----------------------------------------------------------------------------------*/
 
 typedef struct fm_retention {

@@ -120,7 +120,7 @@ static fm_status list(const char *folder, bool tidy, int64_t **steps, size_t *n,
     return status;
 }
 
-static char *path_of(const char *folder, int64_t step) {
+char *fm_checkpoint_path(const char *folder, int64_t step) {
     char name[FM_CHECKPOINT_NAME];
     fm_checkpoint_name(step, name);
     return fm_path_join(folder, name);
@@ -135,7 +135,7 @@ fm_status fm_checkpoint_latest(const char *folder, char **path, int64_t *step,
     FM_TRY(list(folder, false, &steps, &n, err));
     fm_status status = FM_OK;
     for (size_t i = 0; i < n && status == FM_OK && !*path; i++) {
-        char *at = path_of(folder, steps[i]);
+        char *at = fm_checkpoint_path(folder, steps[i]);
         if (!at) {
             status = fm_fail_memory(err, strlen(folder), folder);
         } else if (fm_checkpoint_verify(at, NULL, &why) == FM_OK) {
@@ -160,7 +160,7 @@ fm_status fm_checkpoint_retain(const char *folder, const fm_retention *keep, fm_
         bool stays = (int64_t)i < keep->newest || steps[i] == keep->best ||
                      (keep->every > 0 && steps[i] % keep->every == 0);
         if (stays) continue;
-        char *path = path_of(folder, steps[i]);
+        char *path = fm_checkpoint_path(folder, steps[i]);
         status = path ? fm_folder_remove(path, err) : fm_fail_memory(err, strlen(folder), folder);
         fm_free(path);
     }

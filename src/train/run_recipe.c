@@ -203,28 +203,37 @@ static void put_key(fm_json_writer *w, const fm_run_recipe *r, const fm_recipe_k
     }
 }
 
-static void put_keys(const fm_run_recipe *r, bool all, fm_buffer *out) {
-    fm_json_writer w = {.out = out};
+static void put_keys(const fm_run_recipe *r, bool all, fm_json_writer *w, const char *name) {
     const char *section = "";
-    fm_json_open(&w, NULL, '{');
+    fm_json_open(w, name, '{');
     for (size_t i = 0; i < fm_recipe_key_count; i++) {
         const fm_recipe_key *k = &fm_recipe_keys[i];
         if (!all && !k->fixed) continue;
         if (strcmp(section, k->section) != 0) {
-            if (*section) fm_json_close(&w, '}');
-            fm_json_open(&w, section = k->section, '{');
+            if (*section) fm_json_close(w, '}');
+            fm_json_open(w, section = k->section, '{');
         }
-        put_key(&w, r, k);
+        put_key(w, r, k);
     }
-    fm_json_close(&w, '}');
-    fm_json_close(&w, '}');
+    fm_json_close(w, '}');
+    fm_json_close(w, '}');
 }
 
-void fm_run_recipe_put(const fm_run_recipe *recipe, fm_buffer *out) { put_keys(recipe, true, out); }
+void fm_run_recipe_put(const fm_run_recipe *recipe, fm_buffer *out) {
+    put_keys(recipe, true, &(fm_json_writer){.out = out}, NULL);
+}
+
+void fm_run_recipe_put_fixed(const fm_run_recipe *recipe, fm_buffer *out) {
+    put_keys(recipe, false, &(fm_json_writer){.out = out}, NULL);
+}
+
+void fm_run_recipe_put_member(const fm_run_recipe *recipe, fm_json_writer *w, const char *key) {
+    put_keys(recipe, true, w, key);
+}
 
 fm_status fm_run_recipe_hash(const fm_run_recipe *r, char hex[FM_SHA256_HEX + 1], fm_error *err) {
     fm_buffer text = {0};
-    put_keys(r, false, &text);
+    fm_run_recipe_put_fixed(r, &text);
     fm_status status = fm_buffer_status(&text, err);
     if (status == FM_OK) fm_sha256_of(text.data, text.size, hex);
     fm_buffer_clear(&text);

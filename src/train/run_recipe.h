@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "base/buffer.h"
+#include "base/json_write.h"
 #include "base/sha256.h"
 
 typedef struct fm_recipe_texts {
@@ -41,6 +41,9 @@ fm_status fm_run_recipe_set(fm_run_recipe *recipe, const char *assignment, fm_er
 
 /* The whole recipe as a recipe file. */
 void fm_run_recipe_put(const fm_run_recipe *recipe, fm_buffer *out);
+/* Only the keys that make it this run and no other; or all of them as a member of an object. */
+void fm_run_recipe_put_fixed(const fm_run_recipe *recipe, fm_buffer *out);
+void fm_run_recipe_put_member(const fm_run_recipe *recipe, fm_json_writer *w, const char *key);
 /* Of the keys that may not change. */
 fm_status fm_run_recipe_hash(const fm_run_recipe *recipe, char hex[FM_SHA256_HEX + 1], fm_error *err);
 /* FM_ERR_ARGUMENT naming the first key in which `now` is another run than `before`. */
