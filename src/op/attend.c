@@ -3,8 +3,8 @@
  * q [T, H*d], k, v [T, Hkv*d], o [T, H*d]; a cached row is (k of all groups, v of all groups).
  * Keys and values of the step are written first and then read from the cache like all others, as
  * rounded to its type, so that a row does not know whether its neighbours were cached before.
- * backward_input recomputes the weights from q, k and the saved (m, l). */
-#include "op/attention.h"
+ * Gradients: attention_backward.h, from q, o, each query's m and l, and the cache. */
+#include "op/attention_backward.h"
 #include "op/op.h"
 #include "op/op_private.h"
 
@@ -30,33 +30,54 @@ static void write_rows(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static fm_status forward(const fm_run *run, const fm_node *node) {
+static fm_attention_step shape_of(const params *p) {
+    int64_t d = p->head_dim;
+    return (fm_attention_step){.layer = p->layer, .groups = p->n_kv_heads,
+                               .heads = p->n_heads / p->n_kv_heads, .d_k = d, .d_v = d, .key_step = d,
+                               .value_offset = p->n_kv_heads * d, .value_step = d, .scale = p->scale};
+}
+
+static fm_attention_step step_of(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
-    job j = {run, p, fm_input(run, node, 1), fm_input(run, node, 2)};
+    fm_attention_step s = shape_of(p);
+    s.parts[0] = (fm_query_part){fm_input(run, node, 0), p->n_heads * p->head_dim, p->head_dim, p->head_dim};
+    fm_attention_find(run, node, &s);
+    return s;
+}
+
+static fm_status forward(const fm_run *run, const fm_node *node) {
+    job j = {run, fm_params(node), fm_input(run, node, 1), fm_input(run, node, 2)};
     fm_pool_for(run->pool, run->step->n_rows, 16, write_rows, &j);
-    int64_t d = p->head_dim, n = p->n_heads * d;
-    fm_attention_step s = {.layer = p->layer, .groups = p->n_kv_heads,
-                           .heads = p->n_heads / p->n_kv_heads, .d_k = d, .d_v = d, .key_step = d,
-                           .value_offset = p->n_kv_heads * d, .value_step = d, .scale = p->scale,
-                           .parts = {{fm_input(run, node, 0), n, d, d}},
-                           .out = fm_output(run, node, 0), .shared = fm_output(run, node, 1)};
+    fm_attention_step s = step_of(run, node);
     fm_attention_run(run, &s);
     return FM_OK;
 }
 
-static size_t scratch(const fm_plan *plan, const fm_node *node) {
-    (void)plan;
+static fm_status backward_input(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
-    return fm_attention_scratch(p->head_dim, p->head_dim);
+    int64_t n = p->n_kv_heads * p->head_dim;
+    fm_attention_step s = step_of(run, node);
+    fm_attention_gradients g = {.d_out = fm_output_grad(run, node, 0), .d_parts = {fm_input_grad(run, node, 0)},
+                                .d_keys = fm_input_grad(run, node, 1), .ld_keys = n,
+                                .d_values = fm_input_grad(run, node, 2), .ld_values = n};
+    fm_attention_run_backward(run, &s, &g);
+    return FM_OK;
 }
 
-const fm_op fm_op_attend = {.name = "attend", .forward = forward, .scratch = scratch};
+static size_t scratch(const fm_plan *plan, const fm_node *node) {
+    fm_attention_step s = shape_of(fm_params(node));
+    return fm_attention_scratch(plan, &s);
+}
+
+const fm_op fm_op_attend = {
+    .name = "attend", .forward = forward, .backward_input = backward_input, .scratch = scratch,
+    .backward_reads =
+        FM_READS_INPUT(0) | FM_READS_OUTPUT(FM_ATTENTION_OUT) | FM_READS_OUTPUT(FM_ATTENTION_SUMS)};
 
 fm_value fm_attend(fm_plan *p, fm_value q, fm_value k, fm_value v, const fm_attend_shape *shape) {
-    fm_value y = fm_plan_value(
-        p, FM_ROWS_TOKENS, (size_t)(shape->n_heads * shape->head_dim) * sizeof(float), 0);
-    fm_value shared = fm_plan_value(p, FM_ROWS_TOKENS, 0,
-                                    fm_attention_shared(p, shape->head_dim, shape->head_dim));
-    fm_plan_node(p, &fm_op_attend, FM_VALUES(q, k, v), FM_VALUES(y, shared), shape, sizeof *shape);
-    return y;
+    fm_attention_step s = shape_of(shape);
+    fm_value made[FM_ATTENTION_VALUES + 1];
+    fm_attention_values(p, &s, made);
+    fm_plan_node(p, &fm_op_attend, FM_VALUES(q, k, v), made, shape, sizeof *shape);
+    return made[FM_ATTENTION_OUT];
 }

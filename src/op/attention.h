@@ -76,12 +76,19 @@ typedef struct fm_attention_step {
     bool leaves_fast;       /* rows that a segment has as fast are left as they are */
     fm_query_part parts[2]; /* one after the other they are a query; n = 0: no second part */
     float *out;             /* [T, groups * heads * d_v] */
+    float *sums;            /* [T, groups * heads, 2]: m and l, for gradients; NULL: nobody asks */
     float *shared;          /* fm_attention_shared bytes */
 } fm_attention_step;
 
-/* Bytes that every worker needs, and that all share: what a long sequence's blocks wait in. */
-size_t fm_attention_scratch(int64_t d_k, int64_t d_v);
-size_t fm_attention_shared(const fm_plan *plan, int64_t d_k, int64_t d_v);
+/* What a node makes: o, what threads share (a long sequence's blocks wait there), and in a learning plan
+ * `sums`. Of the step, the shape must be there. */
+enum { FM_ATTENTION_OUT, FM_ATTENTION_SHARED, FM_ATTENTION_SUMS, FM_ATTENTION_VALUES };
+void fm_attention_values(fm_plan *plan, const fm_attention_step *s,
+                         fm_value values[FM_ATTENTION_VALUES + 1]);
+/* Fills in what the node has made. */
+void fm_attention_find(const fm_run *run, const fm_node *node, fm_attention_step *s);
+/* Bytes that every worker needs, gradients included where the plan learns. */
+size_t fm_attention_scratch(const fm_plan *plan, const fm_attention_step *s);
 void fm_attention_run(const fm_run *run, const fm_attention_step *s);
 
 /* ---- the cache (attention_cache.c) ---------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * sequences are long (one row that decodes behind 16000 others), the unit is one block of one tile: the
  * blocks wait in shared memory until all of a wave are there, and are then merged in their order. How a
  * step is cut changes nothing in what is computed. */
-#include "op/attention.h"
+#include "op/attention_backward.h"
 
 #include <string.h>
 
@@ -51,8 +51,10 @@ static int64_t worker_floats(int64_t queries, int64_t d_k, int64_t d_v) {
            aligned(queries * d_v);
 }
 
-size_t fm_attention_scratch(int64_t d_k, int64_t d_v) {
-    return (size_t)worker_floats(queries_of(d_k, d_v), d_k, d_v) * sizeof(float);
+size_t fm_attention_scratch(const fm_plan *plan, const fm_attention_step *s) {
+    size_t forward = (size_t)worker_floats(queries_of(s->d_k, s->d_v), s->d_k, s->d_v) * sizeof(float);
+    size_t backward = fm_plan_options_of(plan)->learns ? fm_attention_backward_scratch(s) : 0;
+    return forward > backward ? forward : backward;
 }
 
 static int64_t state_floats(int64_t threads, int64_t queries) {
@@ -62,9 +64,26 @@ static int64_t slot_floats(int64_t threads, int64_t queries, int64_t d_v) {
     return UNITS * threads * queries * (d_v + 2);
 }
 
-size_t fm_attention_shared(const fm_plan *plan, int64_t d_k, int64_t d_v) {
-    int64_t threads = fm_pool_threads(fm_plan_options_of(plan)->pool), q = queries_of(d_k, d_v);
-    return (size_t)(state_floats(threads, q) + slot_floats(threads, q, d_v)) * sizeof(float);
+void fm_attention_values(fm_plan *plan, const fm_attention_step *s,
+                         fm_value values[FM_ATTENTION_VALUES + 1]) {
+    int64_t threads = fm_pool_threads(fm_plan_options_of(plan)->pool), q = queries_of(s->d_k, s->d_v);
+    size_t heads = (size_t)(s->groups * s->heads);
+    size_t shared = (size_t)(state_floats(threads, q) + slot_floats(threads, q, s->d_v)) * sizeof(float);
+    values[FM_ATTENTION_OUT] =
+        fm_plan_value(plan, FM_ROWS_TOKENS, heads * (size_t)s->d_v * sizeof(float), 0);
+    values[FM_ATTENTION_SHARED] = fm_plan_value(plan, FM_ROWS_TOKENS, 0, shared);
+    values[FM_ATTENTION_SUMS] = fm_plan_options_of(plan)->learns
+                                    ? fm_plan_value(plan, FM_ROWS_TOKENS, 2 * heads * sizeof(float), 0)
+                                    : -1;
+    values[FM_ATTENTION_VALUES] = -1;
+}
+
+void fm_attention_find(const fm_run *run, const fm_node *node, fm_attention_step *s) {
+    s->out = fm_plan_floats(run->plan, node->outputs[FM_ATTENTION_OUT]);
+    s->shared = fm_plan_floats(run->plan, node->outputs[FM_ATTENTION_SHARED]);
+    s->sums = node->n_outputs > FM_ATTENTION_SUMS
+                  ? fm_plan_floats(run->plan, node->outputs[FM_ATTENTION_SUMS])
+                  : NULL;
 }
 
 /* ---- tiles ---------------------------------------------------------------------------------------- */
@@ -160,6 +179,19 @@ static float *out_of(const job *j, const tile *t, int64_t row) {
     return s->out + (((t->row + row) * s->groups + t->group) * s->heads + t->head) * s->d_v;
 }
 
+/* Divides a row's heads [head, head + n) by their sums, which are kept if somebody asks. */
+static void finish(const job *j, const tile *t, int64_t row, int64_t head, int64_t n,
+                   const fm_attention_sums *sums) {
+    const fm_attention_step *s = j->s;
+    fm_attention_finish(j->run->kernels, n, s->d_v, sums);
+    if (!s->sums) return;
+    float *to = s->sums + 2 * (((t->row + row) * s->groups + t->group) * s->heads + t->head + head);
+    for (int64_t i = 0; i < n; i++) {
+        to[2 * i] = sums->m[i];
+        to[2 * i + 1] = sums->l[i];
+    }
+}
+
 /* ---- a thread walks the blocks of a tile ---------------------------------------------------------- */
 
 static void walk(const job *j, const tile *t, const memory *m) {
@@ -175,8 +207,9 @@ static void walk(const job *j, const tile *t, const memory *m) {
         }
     }
     for (int64_t row = 0; row < t->rows; row++) {
-        fm_attention_sums s = {NULL, m->l + row * t->heads, out_of(j, t, row), j->s->d_v};
-        fm_attention_finish(a.k, t->heads, j->s->d_v, &s);
+        int64_t i = row * t->heads;
+        fm_attention_sums s = {m->m + i, m->l + i, out_of(j, t, row), j->s->d_v};
+        finish(j, t, row, 0, t->heads, &s);
     }
 }
 
@@ -251,7 +284,7 @@ static void merge_query(const job *j, int64_t number, int64_t i, int64_t first_u
         fm_attention_sums block = {s.m + i, s.l + i, s.a + i * d, d};
         fm_attention_merge(k, 1, d, b == 0, &block, &into);
     }
-    if (to == sees && from < to) fm_attention_finish(k, 1, d, &into);
+    if (to == sees && from < to) finish(j, &t, row, i % t.heads, 1, &into);
 }
 
 /* One index is one place for a query in one tile. */
