@@ -71,6 +71,12 @@ static FM_INLINE void words_tile(const fm_words_block *b, const uint32_t *x, flo
     EACH_ROW(STORE_ROW);
 }
 
+/* What the next tile will read or write of y comes while this one is busy. */
+static FM_INLINE void prefetch_y(const float *y, int64_t ldy, int64_t rows, const int P) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int p = 0; p < P; p++) _mm_prefetch(y + r * ldy + 16 * p, _MM_HINT_T0);
+}
+
 /* All rows over P panels, in tiles of nearly equal height: seven rows are 4 + 3, not 6 + 1, since a low
  * tile spends its time on loading vectors. */
 static FM_INLINE void words_rows(const fm_words_block *b, const int P) {
@@ -80,6 +86,7 @@ static FM_INLINE void words_rows(const fm_words_block *b, const int P) {
     int64_t rows = b->rows, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (; tiles > 0; tiles--) {
         int64_t height = (rows + tiles - 1) / tiles;
+        if (tiles > 1) prefetch_y(y + height * b->ldy, b->ldy, height, P);
         switch (height) {
         case 1: words_tile(b, x, y, last, 1, P); break;
         case 2: words_tile(b, x, y, last, 2, P); break;
