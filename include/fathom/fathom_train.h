@@ -1,4 +1,4 @@
-/* fathom_train.h: training: a vocabulary, data.
+/* fathom_train.h: training: a vocabulary, data, runs and their reports.
  * Conventions are those of fathom.h. Results appear under their names complete or not at all. */
 #pragma once
 
@@ -31,6 +31,24 @@ FATHOM_API fathom_tokenizer_train_options fathom_tokenizer_train_defaults(void);
 FATHOM_API fathom_status fathom_tokenizer_train(const char *const *paths, size_t n_paths, const char *target,
                                                 const fathom_tokenizer_train_options *options, char **json,
                                                 fathom_error *err);
+
+/* ---- runs ---------------------------------------------------------------------------------------*/
+
+/* All keys of a recipe with default and help, for people; as Markdown if `markdown`. fathom_free. */
+FATHOM_API fathom_status fathom_recipe_help(bool markdown, char **text, fathom_error *err);
+
+typedef struct fathom_report_options {
+    double price;         /* of an hour of the machine; 0: what the recipe says */
+    const char *currency; /* of that price; NULL: what the recipe says */
+    double watts;         /* of the machine, where its power could not be read; 0: what the recipe says */
+} fathom_report_options;
+
+FATHOM_API fathom_report_options fathom_report_defaults(void);
+
+/* Writes the report of a run, one HTML page that needs nothing else, from the run's log. `run` is its folder or a
+ * log.jsonl; `target` NULL: report.html beside the log. */
+FATHOM_API fathom_status fathom_report(const char *run, const char *target, const fathom_report_options *options,
+                                       fathom_error *err);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 720, HEIGHT = 260, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 34, COLOURS = 8, MOST_POINTS = 600 };
+enum { WIDTH = 720, HEIGHT = 260, LEFT = 64, RIGHT = 22, TOP = 12, BOTTOM = 34, COLOURS = 8, MOST_POINTS = 600 };
 
 void fm_html_text(fm_buffer *out, const char *text, size_t n) {
     for (size_t i = 0; i < n; i++) {

@@ -37,14 +37,14 @@ static void put_fact(fm_buffer *out, double value, const char *name) {
 }
 
 /* What the run has cost: each figure says whether it was measured or follows from what somebody stated. */
-static void put_costs(fm_buffer *out, const fm_history *h) {
-    double price = fm_json_number(recipe_of(h, "report", "price"), 0);
-    double watts = fm_json_number(recipe_of(h, "report", "watts"), 0);
+static void put_costs(fm_buffer *out, const fm_report_options *o, const fm_history *h) {
+    double price = o->price > 0 ? o->price : fm_json_number(recipe_of(h, "report", "price"), 0);
+    double watts = o->watts > 0 ? o->watts : fm_json_number(recipe_of(h, "report", "watts"), 0);
     double hours = h->seconds / 3600;
     if (price > 0) {
         begin_fact(out);
         fm_buffer_format(out, "%.2f ", price * hours);
-        text_of(out, fm_json_string(recipe_of(h, "report", "currency"), ""));
+        text_of(out, o->currency ? o->currency : fm_json_string(recipe_of(h, "report", "currency"), ""));
         fm_buffer_format(out, "</b><span>cost, at a stated %.4g an hour</span></div>\n", price);
     }
     begin_fact(out);
@@ -55,7 +55,7 @@ static void put_costs(fm_buffer *out, const fm_history *h) {
     else fm_buffer_text(out, "not known</b><span>energy: the processor does not say, and no --watts</span></div>\n");
 }
 
-static void put_facts(fm_buffer *out, const fm_history *h) {
+static void put_facts(fm_buffer *out, const fm_report_options *o, const fm_history *h) {
     const fm_history_series *v = &h->validation;
     double low = NAN;
     for (size_t i = 0; i < v->n; i++)
@@ -78,7 +78,7 @@ static void put_facts(fm_buffer *out, const fm_history *h) {
     }
     put_fact(out, fm_json_number(fm_json_get(h->start, "parameters"), NAN), "parameters");
     put_fact(out, fm_json_number(fm_json_get(h->start, "active_parameters"), NAN), "of them used per token");
-    put_costs(out, h);
+    put_costs(out, o, h);
     fm_buffer_text(out, "</div>\n");
 }
 
@@ -276,11 +276,12 @@ static void put_heading(fm_buffer *out, const char *name, const fm_history *h) {
     fm_buffer_text(out, ".</p>\n");
 }
 
-fm_status fm_report_page(const char *name, const char *log, size_t size, fm_buffer *out, fm_error *err) {
+fm_status fm_report_page(const fm_report_options *o, const char *log, size_t size, fm_buffer *out,
+                         fm_error *err) {
     fm_history h;
     FM_TRY(fm_history_read(log, size, &h, err));
-    put_heading(out, name, &h);
-    put_facts(out, &h);
+    put_heading(out, o->name, &h);
+    put_facts(out, o, &h);
     fm_status status = put_charts(out, &h, err);
     put_samples(out, &h);
     put_profile(out, &h);

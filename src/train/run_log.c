@@ -9,14 +9,17 @@
 #include <unistd.h>
 
 /* Bytes of the lines that stay: those before the first that is torn or of a later step. */
-static size_t kept_bytes(const char *text, size_t size, int64_t step, double *seconds) {
+static size_t kept_bytes(const char *text, size_t size, int64_t step, fm_run_spent *spent) {
     size_t at = 0;
     while (at < size) {
         const char *end = memchr(text + at, '\n', size - at);
         fm_json *line = NULL;
         if (!end || fm_json_parse(text + at, (size_t)(end - text) - at, &line, NULL) != FM_OK) break;
         bool stays = fm_json_integer(fm_json_get(line, "step"), INT64_MAX) <= step;
-        if (stays) *seconds = fm_json_number(fm_json_get(line, "seconds"), *seconds);
+        if (stays) {
+            spent->seconds = fm_json_number(fm_json_get(line, "seconds"), spent->seconds);
+            spent->joules = fm_json_number(fm_json_get(line, "joules"), spent->joules);
+        }
         fm_json_free(line);
         if (!stays) break;
         at = (size_t)(end - text) + 1;
@@ -24,14 +27,14 @@ static size_t kept_bytes(const char *text, size_t size, int64_t step, double *se
     return at;
 }
 
-fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, double *seconds, fm_error *err) {
+fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, fm_run_spent *spent, fm_error *err) {
     *out = (fm_run_log){.fd = -1};
-    *seconds = 0;
+    *spent = (fm_run_spent){0, -1};
     size_t kept = 0, size;
     if (step >= 0 && fm_file_exists(path)) {
         char *text;
         FM_TRY(fm_file_read(path, (size_t)4 << 30, &text, &size, err));
-        kept = kept_bytes(text, size, step, seconds);
+        kept = kept_bytes(text, size, step, spent);
         fm_free(text);
     }
     out->path = fm_strdup(path);

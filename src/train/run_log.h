@@ -14,9 +14,13 @@ typedef struct fm_run_log {
     fm_json_writer json;
 } fm_run_log;
 
-/* Opens `path`, keeping the lines of steps up to `step`; a negative step: none. *seconds: the "seconds" of the
- * last kept line that has them (time spent before), or 0. */
-fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, double *seconds, fm_error *err);
+/* What a run had taken up to a line: its last "seconds" and "joules"; 0 and -1 where no line has them. */
+typedef struct fm_run_spent {
+    double seconds, joules;
+} fm_run_spent;
+
+/* Opens `path`, keeping the lines of steps up to `step`; a negative step: none. *spent: up to there. */
+fm_status fm_run_log_open(const char *path, int64_t step, fm_run_log *out, fm_run_spent *spent, fm_error *err);
 void fm_run_log_close(fm_run_log *log); /* a zeroed one is fine */
 
 /* Begins an event; put what belongs to it into the writer that comes back, then end it. */

@@ -5,7 +5,7 @@
  * micro-batches adds up to the same. */
 #pragma once
 
-#include "train/balance.h"
+#include "train/expert_load.h"
 #include "train/loader.h"
 #include "train/stretches.h"
 

@@ -80,7 +80,7 @@ static fm_status change_weights(fm_trainer *t, const fm_step_facts *f, fm_error 
     const fm_run_recipe *r = t->recipe;
     fm_optim_step(t->optim, f->rate, fm_clip_factor(f->norm, r->optimizer.clip));
     double speed = share(t) < r->experts.bias_stop ? r->experts.bias_speed : 0;
-    for (size_t i = 0; i < t->student->n_layers; i++) fm_balance_move(&t->student->layers[i], speed);
+    for (size_t i = 0; i < t->student->n_layers; i++) fm_expert_bias_move(&t->student->layers[i], speed);
     if (t->average.at) fm_average_update(&t->average, &t->student->learned, &t->stretches, t->pool);
     return t->student->changed(t->student->self, err);
 }
@@ -161,6 +161,7 @@ fm_status fm_trainer_run(fm_trainer *t, fm_run_end *end, fm_error *err) {
     static const char *const reasons[] = {"all steps are done", "it was stopped", "its time was over",
                                           "the data ended"};
     t->began = fm_clock_seconds();
+    fm_energy_begin(&t->energy);
     FM_TRY(fm_trainer_log_start(t, err));
     fm_status status = loop(t, end, err);
     const char *because = status == FM_OK ? reasons[*end] : err ? err->message : "an error";
@@ -172,4 +173,4 @@ fm_status fm_trainer_run(fm_trainer *t, fm_run_end *end, fm_error *err) {
 }
 
 const fm_run_state *fm_trainer_state(const fm_trainer *t) { return &t->state; }
-double fm_trainer_seconds(const fm_trainer *t) { return t->seconds_before + fm_clock_seconds() - t->began; }
+double fm_trainer_seconds(const fm_trainer *t) { return t->before.seconds + fm_clock_seconds() - t->began; }

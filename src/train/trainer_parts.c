@@ -88,7 +88,7 @@ static fm_status build(fm_trainer *t, fm_error *err) {
     char *path = fm_path_join(t->options.folder->path, "log.jsonl");
     if (!path) return fm_fail_memory(err, strlen(t->options.folder->path), "log.jsonl");
     int64_t step = t->options.folder->latest ? t->state.step : -1;
-    fm_status status = fm_run_log_open(path, step, &t->log, &t->seconds_before, err);
+    fm_status status = fm_run_log_open(path, step, &t->log, &t->before, err);
     fm_free(path);
     return status;
 }
@@ -179,6 +179,8 @@ fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *e
     fm_json_put_integer(w, "tokens", t->state.tokens);
     fm_json_put_real(w, "seconds", fm_trainer_seconds(t));
     fm_json_put_real(w, "tokens_per_second", f->seconds > 0 ? (double)f->tokens / f->seconds : 0);
+    if (fm_energy_read(&t->energy))
+        fm_json_put_real(w, "joules", (t->before.joules > 0 ? t->before.joules : 0) + t->energy.joules);
     if (t->options.flops_per_token > 0)
         fm_json_put_real(w, "flops", t->options.flops_per_token * (double)t->state.tokens);
     if (isfinite(peak)) fm_json_put_real(w, "share_of_peak", peak);

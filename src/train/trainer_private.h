@@ -1,6 +1,7 @@
 /* trainer_private.h: the inside of a trainer; for trainer.c and trainer_parts.c. */
 #pragma once
 
+#include "train/energy.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -18,7 +19,9 @@ struct fm_trainer {
     fm_average average; /* .at NULL: none */
     fm_run_log log;
     fm_run_state state;
-    double began, seconds_before;
+    double began;
+    fm_run_spent before;     /* in earlier processes */
+    fm_energy energy;
     double seconds_timed;    /* of steps since it began */
     int64_t steps_timed;
 };

@@ -56,7 +56,7 @@ static void make_log(fm_buffer *log, bool ended) {
 }
 
 static const char *page_of(fm_buffer *log, fm_buffer *page) {
-    assert_ok(fm_report_page("small <1>", log->data, log->size, page, &err));
+    assert_ok(fm_report_page(&(fm_report_options){.name = "small <1>"}, log->data, log->size, page, &err));
     return fm_buffer_string(page);
 }
 
@@ -112,7 +112,7 @@ static void a_log_that_ends_anywhere_gives_a_page_or_a_clear_error(void **state)
     size_t step = sanitized() ? 4001 : 997;
     for (size_t n = 0; n <= log.size; n += n < 2000 ? 13 : step) {
         fm_buffer page = {0};
-        fm_status status = fm_report_page("x", log.data, n, &page, &err);
+        fm_status status = fm_report_page(&(fm_report_options){.name = "x"}, log.data, n, &page, &err);
         if (status == FM_OK) has(fm_buffer_string(&page), "</html>");
         else assert_int_equal(status, FM_ERR_FORMAT);
         fm_buffer_clear(&page);
@@ -120,7 +120,8 @@ static void a_log_that_ends_anywhere_gives_a_page_or_a_clear_error(void **state)
     static const char *const none[] = {"", "\n\n", "hello\n", "{\"event\": \"step\"", "[1, 2]\n"};
     for (size_t i = 0; i < FM_COUNT(none); i++) {
         fm_buffer page = {0};
-        assert_int_equal(fm_report_page("x", none[i], strlen(none[i]), &page, &err), FM_ERR_FORMAT);
+        fm_report_options o = {.name = "x"};
+        assert_int_equal(fm_report_page(&o, none[i], strlen(none[i]), &page, &err), FM_ERR_FORMAT);
         fm_buffer_clear(&page);
     }
     fm_buffer_clear(&log);
@@ -140,7 +141,7 @@ static void strange_numbers_and_shapes_in_a_log_do_no_harm(void **state) {
     };
     for (size_t i = 0; i < FM_COUNT(logs); i++) {
         fm_buffer page = {0};
-        assert_ok(fm_report_page("x", logs[i], strlen(logs[i]), &page, &err));
+        assert_ok(fm_report_page(&(fm_report_options){.name = "x"}, logs[i], strlen(logs[i]), &page, &err));
         fm_buffer_clear(&page);
     }
 }
@@ -154,7 +155,7 @@ static void without_memory_a_page_is_an_error_and_nothing_leaks(void **state) {
     for (int64_t k = 0; status != FM_OK; k += 1 + k / 8) {
         fm_buffer page = {0};
         fm_mem_fail_from(k);
-        status = fm_report_page("x", log.data, log.size, &page, &err);
+        status = fm_report_page(&(fm_report_options){.name = "x"}, log.data, log.size, &page, &err);
         fm_mem_fail_from(-1);
         fm_buffer_clear(&page);
         assert_true(status == FM_OK || status == FM_ERR_MEMORY);

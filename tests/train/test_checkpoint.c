@@ -172,9 +172,9 @@ static void killed_at_any_moment_a_writer_leaves_only_whole_checkpoints(void **s
 
 static void log_steps(const char *path, int64_t from, int64_t to, int64_t kept, double wanted_seconds) {
     fm_run_log log;
-    double seconds;
-    assert_ok(fm_run_log_open(path, kept, &log, &seconds, &err));
-    assert_true(seconds == wanted_seconds);
+    fm_run_spent spent;
+    assert_ok(fm_run_log_open(path, kept, &log, &spent, &err));
+    assert_true(spent.seconds == wanted_seconds && spent.joules == -1);
     for (int64_t step = from; step <= to; step++) {
         fm_json_writer *w = fm_run_log_event(&log, "step", step);
         fm_json_put_real(w, "seconds", 0.5 * (double)step);

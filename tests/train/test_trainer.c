@@ -260,7 +260,7 @@ static void a_run_learns_logs_validates_and_keeps_checkpoints_that_are_models(vo
                             "\"checkpoint\", \"step\": 40", "all steps are done", "\"mtp_loss\""};
     for (size_t i = 0; i < FM_COUNT(events); i++) assert_non_null(strstr(text, events[i]));
     fm_buffer page = {0};
-    assert_ok(fm_report_page("run", text, size, &page, &err));
+    assert_ok(fm_report_page(&(fm_report_options){.name = "run"}, text, size, &page, &err));
     fm_buffer_clear(&page);
     fm_free(text);
     session_end(&s);

@@ -1,4 +1,4 @@
-/* balance.h: keeping experts evenly busy without a loss that says so (Wang et al. 2024; DeepSeek-V3, section
+/* expert_load.h: keeping experts evenly busy without a loss that says so (Wang et al. 2024; DeepSeek-V3, section
  * 2.1.2): a bias per expert that only chooses, moved once per optimiser step, and figures of how even it is. */
 #pragma once
 
@@ -21,4 +21,4 @@ fm_load_figures fm_load_measure(const int64_t *load, int64_t experts);
 
 /* b += speed * sign(mean load - load), then the mean of all b is taken away: only differences choose, and so
  * nothing drifts. Leaves the load alone. */
-void fm_balance_move(const fm_expert_layer *layer, double speed);
+void fm_expert_bias_move(const fm_expert_layer *layer, double speed);

@@ -1,4 +1,4 @@
-#include "train/balance.h"
+#include "train/expert_load.h"
 
 #include <math.h>
 
@@ -20,7 +20,7 @@ fm_load_figures fm_load_measure(const int64_t *load, int64_t experts) {
     return f;
 }
 
-void fm_balance_move(const fm_expert_layer *l, double speed) {
+void fm_expert_bias_move(const fm_expert_layer *l, double speed) {
     double sum = 0, mean = 0;
     if (!l->bias || speed == 0 || l->experts == 0) return;
     for (int64_t i = 0; i < l->experts; i++) sum += (double)l->load[i];

@@ -1,7 +1,7 @@
 /* Biases that choose, and figures of how even the load is. */
 #include "support.h"
 
-#include "train/balance.h"
+#include "train/expert_load.h"
 
 #include <math.h>
 
@@ -21,12 +21,12 @@ static void the_busy_fall_the_idle_rise_and_the_mean_stays(void **state) {
     int64_t load[] = {10, 5, 0, 5};
     float bias[] = {0.5f, 0, 0, -0.5f};
     fm_expert_layer l = {0, 4, load, bias};
-    fm_balance_move(&l, 0.001);
+    fm_expert_bias_move(&l, 0.001);
     assert_true(fabsf(bias[0] - 0.499f) < 1e-6f && fabsf(bias[2] - 0.001f) < 1e-6f);
     assert_true(fabsf(bias[1]) < 1e-6f && fabsf(bias[3] + 0.5f) < 1e-6f);
     int64_t skew[] = {100, 1, 1, 1};
     l.load = skew;
-    for (int i = 0; i < 1000; i++) fm_balance_move(&l, 0.001);
+    for (int i = 0; i < 1000; i++) fm_expert_bias_move(&l, 0.001);
     assert_true(fabsf(bias[0] + bias[1] + bias[2] + bias[3]) < 1e-4f); /* nothing drifts */
 }
 
@@ -35,13 +35,13 @@ static void an_even_load_and_a_speed_of_0_move_nothing(void **state) {
     int64_t even[] = {7, 7, 7}, odd[] = {1, 2, 3};
     float bias[] = {0.25f, -0.25f, 0}, before[] = {0.25f, -0.25f, 0};
     fm_expert_layer l = {0, 3, even, bias};
-    fm_balance_move(&l, 0.001);
+    fm_expert_bias_move(&l, 0.001);
     assert_memory_equal(bias, before, sizeof bias);
     l.load = odd;
-    fm_balance_move(&l, 0);
+    fm_expert_bias_move(&l, 0);
     assert_memory_equal(bias, before, sizeof bias);
     l.bias = NULL;
-    fm_balance_move(&l, 0.001);
+    fm_expert_bias_move(&l, 0.001);
 }
 
 int main(void) {
@@ -50,5 +50,5 @@ int main(void) {
         cmocka_unit_test(the_busy_fall_the_idle_rise_and_the_mean_stays),
         cmocka_unit_test(an_even_load_and_a_speed_of_0_move_nothing),
     };
-    return cmocka_run_group_tests_name("train/balance", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("train/expert_load", tests, NULL, NULL);
 }
