@@ -1,5 +1,7 @@
 #include "token/tokenizer_private.h"
 
+#include "base/hash.h"
+
 #include <string.h>
 
 fm_status fm_tokenizer_build(fm_tokenizer *t, const fm_vocab_builder *b, fm_error *err) {
@@ -95,6 +97,18 @@ bool fm_tokenizer_is_end_of_turn(const fm_tokenizer *t, fm_token id) {
     return has(t, id, FM_PIECE_TURN_END);
 }
 int64_t fm_tokenizer_size(const fm_tokenizer *t) { return (int64_t)t->vocab.size; }
+
+uint64_t fm_tokenizer_fingerprint(const fm_tokenizer *t) {
+    uint64_t hash = t->vocab.size;
+    for (size_t id = 0; id < t->vocab.size; id++) {
+        size_t n;
+        const char *piece = fm_vocab_piece(&t->vocab, (fm_token)id, &n);
+        bool added = has(t, (fm_token)id, FM_PIECE_ADDED);
+        hash = fm_hash(piece, n, hash + added);
+    }
+    return hash;
+}
+
 fm_token fm_tokenizer_bos(const fm_tokenizer *t) { return t->bos; }
 fm_token fm_tokenizer_eos(const fm_tokenizer *t) { return t->eos; }
 bool fm_tokenizer_adds_bos(const fm_tokenizer *t) { return t->adds_bos; }

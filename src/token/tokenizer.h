@@ -61,6 +61,8 @@ fm_token fm_tokenizer_find(const fm_tokenizer *tokenizer, const char *text); /* 
 bool fm_tokenizer_is_added(const fm_tokenizer *tokenizer, fm_token id);   /* cut out in SPECIAL mode */
 bool fm_tokenizer_is_special(const fm_tokenizer *tokenizer, fm_token id); /* flagged special */
 int64_t fm_tokenizer_size(const fm_tokenizer *tokenizer); /* highest id + 1 */
+/* A hash of what every id stands for: equal for tokenizers whose ids mean the same. */
+uint64_t fm_tokenizer_fingerprint(const fm_tokenizer *tokenizer);
 fm_token fm_tokenizer_bos(const fm_tokenizer *tokenizer); /* -1: none */
 fm_token fm_tokenizer_eos(const fm_tokenizer *tokenizer); /* -1: none */
 bool fm_tokenizer_adds_bos(const fm_tokenizer *tokenizer);
