@@ -32,6 +32,34 @@ FATHOM_API fathom_status fathom_tokenizer_train(const char *const *paths, size_t
                                                 const fathom_tokenizer_train_options *options, char **json,
                                                 fathom_error *err);
 
+typedef struct fathom_data_source {
+    const char *name;         /* letters, digits, - and _ */
+    double weight;            /* share of the tokens, to scale; negative: by size, then for all sources */
+    const char *const *paths; /* files and folders */
+    size_t n_paths;
+} fathom_data_source;
+
+typedef struct fathom_data_options {
+    const char *chat;    /* style of conversations, such as "v3" or "r1"; NULL: the tokenizer's own */
+    double valid;        /* share of documents for validation */
+    bool keep_duplicates; /* exact copies stay */
+    double near;         /* similarity (0 to 1) from which on near copies are left out; 0: they stay */
+    int64_t shard;       /* tokens of a file */
+    int threads;         /* 0: one per processor */
+    bool (*progress)(void *context, double fraction);
+    void *callback_context;
+} fathom_data_options;
+
+/* 0.01 for validation, no exact copies, near copies from 0.8 on left out, shards of 33,554,432 tokens. */
+FATHOM_API fathom_data_options fathom_data_defaults(void);
+
+/* Makes the folder `target`, which must not be there yet, out of text: documents are told apart, split,
+ * encoded with the tokenizer at `tokenizer` (a folder, a tokenizer.json, a model) and written as shards that
+ * the trainer maps (docs/data.md). *json (may be NULL) receives the folder's manifest; fathom_free. */
+FATHOM_API fathom_status fathom_data_build(const char *tokenizer, const fathom_data_source *sources,
+                                           size_t n_sources, const char *target,
+                                           const fathom_data_options *options, char **json, fathom_error *err);
+
 /* ---- runs ---------------------------------------------------------------------------------------*/
 
 /* All keys of a recipe with default and help, for people; as Markdown if `markdown`. fathom_free. */

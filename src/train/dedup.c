@@ -160,7 +160,8 @@ static bool remember_near(fm_prints *p, const fm_print *print) {
     uint64_t number = p->minima.size / sizeof print->minima + 1;
     if (!make_room(&p->bands, p->n_bands, FM_NEAR_BANDS)) return false;
     fm_buffer_put(&p->minima, print->minima, sizeof print->minima);
-    for (int i = 0; i < FM_NEAR_BANDS && !p->minima.failed; i++) put_slot(&p->bands, (slot){band_key(print, i), number});
+    for (int i = 0; i < FM_NEAR_BANDS && !p->minima.failed; i++)
+        put_slot(&p->bands, (slot){band_key(print, i), number});
     p->n_bands += FM_NEAR_BANDS;
     return !p->minima.failed;
 }

@@ -95,7 +95,8 @@ static void near_copies_are_found_and_different_texts_stay(void **state) {
     fm_prints p = {.threshold = 0.8};
     enum { N = 400 };
     int nearly = 0;
-    for (uint64_t seed = 0; seed < N; seed++) assert_int_equal(add(&p, text, make_text(text, seed, WORDS, 0)), FM_SEEN_NEW);
+    for (uint64_t seed = 0; seed < N; seed++)
+        assert_int_equal(add(&p, text, make_text(text, seed, WORDS, 0)), FM_SEEN_NEW);
     for (uint64_t seed = 0; seed < N; seed++) {
         /* 4 words of 400 are others: 20 of 396 shingles, a similarity of 0.90 */
         nearly += add(&p, text, make_text(text, seed, WORDS, 4)) == FM_SEEN_NEARLY;

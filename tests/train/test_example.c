@@ -136,7 +136,8 @@ static void a_template_that_opens_thoughts_is_not_answered_twice(void **state) {
 static void a_template_that_forgets_thoughts_gives_an_example_per_answer(void **state) {
     (void)state;
     fm_tokenizer *t = tokenizer_with(FM_LEARN_CHAT_R1);
-    static const char *const said[] = {"u:what", "a:<think>\nhm\n</think>\n\nthat", "u:and", "a:<think>\nh\n</think>this"};
+    static const char *const said[] = {"u:what", "a:<think>\nhm\n</think>\n\nthat", "u:and",
+                                       "a:<think>\nh\n</think>this"};
     CHECK(t, FM_CHAT_R1_DISTILL, said, "<BOS><USER>what<BOT><THINK>\n[hm\n<UNTHINK>\n\nthat<EOS>]",
           "<BOS><USER>what<BOT>\n\nthat<EOS><USER>and<BOT><THINK>\n[h\n<UNTHINK>this<EOS>]");
     fm_tokenizer_free(t);
