@@ -16,6 +16,7 @@
 #include "graph/step.h"
 
 struct fm_kernels;
+struct fm_sampler;
 typedef struct fm_plan fm_plan;
 typedef struct fm_node fm_node;
 typedef int32_t fm_value; /* index of a value in its plan; -1: none */
@@ -88,6 +89,9 @@ typedef struct fm_op {
     /* Where a worker begins to read the node's weights, for who waits for it (fm_plan_fetch_next); NULL:
      * not known before the node runs. */
     const void *(*begins)(const fm_node *node, int worker, int threads);
+    /* Records the op over random inputs, for checks that find ops by their list (op/op_sample.h): variant 0, 1, ...,
+     * and returns what its gradients shall be checked through; -1: no such variant. */
+    fm_value (*sample)(fm_plan *plan, const struct fm_sampler *sampler, int variant);
 } fm_op;
 
 enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 5 };

@@ -7,6 +7,7 @@
 #include "op/attention_backward.h"
 #include "op/op.h"
 #include "op/op_private.h"
+#include "op/op_sample.h"
 
 typedef fm_attend_shape params;
 
@@ -69,8 +70,16 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_attention_scratch(plan, &s);
 }
 
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    void *c = s->context;
+    if (variant > 0) return -1;
+    s->cache(c, 2 * 2 * 5, 1);
+    fm_attend_shape shape = {0, 6, 2, 5, 0.4};
+    return fm_attend(p, s->input(c, p, 6 * 5), s->input(c, p, 2 * 5), s->input(c, p, 2 * 5), &shape);
+}
+
 const fm_op fm_op_attend = {
-    .name = "attend", .forward = forward, .backward_input = backward_input, .scratch = scratch,
+    .name = "attend", .sample = sample, .forward = forward, .backward_input = backward_input, .scratch = scratch,
     .backward_reads =
         FM_READS_INPUT(0) | FM_READS_OUTPUT(FM_ATTENTION_OUT) | FM_READS_OUTPUT(FM_ATTENTION_SUMS)};
 

@@ -4,6 +4,7 @@
  * add: y = x + residual, in the residual's place.  backward_input: both gradients += dy. */
 #include "op/op.h"
 #include "op/op_private.h"
+#include "op/op_sample.h"
 
 #include <string.h>
 
@@ -32,7 +33,48 @@ static fm_status swiglu_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_swiglu = {.name = "swiglu", .forward = swiglu_forward};
+typedef struct gradient_job {
+    const fm_run *run;
+    const float *gate, *up, *dy;
+    float *dgate, *dup; /* NULL: into scratch */
+    int64_t columns;
+} gradient_job;
+
+static void swiglu_gradients(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    int64_t n = j->columns;
+    float *nowhere = fm_plan_scratch(j->run->plan, worker);
+    for (int64_t t = begin; t < end; t++) {
+        int64_t at = t * n;
+        if (!j->dgate || !j->dup) memset(nowhere, 0, (size_t)n * sizeof(float));
+        j->run->kernels->swiglu_backward(j->gate + at, j->up + at, j->dy + at, n,
+                                         j->dgate ? j->dgate + at : nowhere,
+                                         j->dup ? j->dup + at : nowhere);
+    }
+}
+
+static fm_status swiglu_backward(const fm_run *run, const fm_node *node) {
+    gradient_job j = {run, fm_input(run, node, 0), fm_input(run, node, 1), fm_output_grad(run, node, 0),
+                      fm_input_grad(run, node, 0), fm_input_grad(run, node, 1),
+                      fm_columns(run, node->inputs[0])};
+    if (j.dgate || j.dup)
+        fm_pool_for(run->pool, fm_rows(run, node->inputs[0]), 4, swiglu_gradients, &j);
+    return FM_OK;
+}
+
+static size_t swiglu_scratch(const fm_plan *plan, const fm_node *node) {
+    return fm_plan_options_of(plan)->learns
+               ? (size_t)fm_plan_columns(plan, node->inputs[0]) * sizeof(float) : 0;
+}
+
+static fm_value swiglu_sample(fm_plan *p, const fm_sampler *s, int variant) {
+    return variant == 0 ? fm_swiglu(p, s->input(s->context, p, 35), s->input(s->context, p, 35)) : -1;
+}
+
+const fm_op fm_op_swiglu = {
+    .name = "swiglu", .forward = swiglu_forward, .backward_input = swiglu_backward,
+    .backward_reads = FM_READS_INPUT(0) | FM_READS_INPUT(1), .scratch = swiglu_scratch,
+    .sample = swiglu_sample};
 
 fm_value fm_swiglu(fm_plan *p, fm_value gate, fm_value up) {
     fm_value y = fm_plan_value(p, fm_plan_space(p, gate),
@@ -55,7 +97,39 @@ static fm_status add_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_add = {.name = "add", .forward = add_forward};
+typedef struct add_job {
+    const fm_kernels *k;
+    const float *dy;
+    float *dx[2];
+    int64_t columns;
+} add_job;
+
+static void add_gradients(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    const add_job *j = context;
+    int64_t at = begin * j->columns, n = (end - begin) * j->columns;
+    for (int i = 0; i < 2; i++)
+        if (j->dx[i] && j->dx[i] != j->dy) j->k->add(j->dy + at, n, j->dx[i] + at);
+}
+
+static fm_status add_backward(const fm_run *run, const fm_node *node) {
+    add_job j = {run->kernels, fm_output_grad(run, node, 0),
+                 {fm_input_grad(run, node, 0), fm_input_grad(run, node, 1)},
+                 fm_columns(run, node->inputs[0])};
+    fm_pool_for(run->pool, fm_rows(run, node->inputs[0]), 16, add_gradients, &j);
+    return FM_OK;
+}
+
+/* Of two, of one with itself, and twice of the same residual. */
+static fm_value add_sample(fm_plan *p, const fm_sampler *s, int variant) {
+    if (variant > 2) return -1;
+    fm_value x = s->input(s->context, p, 21), y = variant == 1 ? x : s->input(s->context, p, 21);
+    fm_value z = fm_add(p, x, y);
+    return variant == 2 ? fm_add(p, z, y) : z;
+}
+
+const fm_op fm_op_add = {.name = "add", .forward = add_forward, .backward_input = add_backward,
+                         .hands_on = 2, .sample = add_sample};
 
 fm_value fm_add(fm_plan *p, fm_value x, fm_value residual) {
     fm_value y = fm_plan_alias(p, residual);

@@ -1,6 +1,7 @@
 /* experts: y[slot] = W_down,e( silu(W_gate,e x) * W_up,e x ),  x the slot's token, e its expert
  * x [T, D], y [T*K, D] in routed rows, so that an expert's rows are neighbours.
  * backward_input: dx[token] += the expert's SwiGLU backwards; backward_weight: per expert, dW += .
+ *   What is kept of the forward pass are W_gate x and W_up x; silu(gate) * up is made again.
  *
  * Every phase runs over all chosen experts at once: one unit of work is one tile of one expert's
  * matrix with all of that expert's rows, so a step of few tokens and one of many share the code,
@@ -9,7 +10,8 @@
  * Where the plan says so and the weights have codes, x comes with its own codes (op/codes.c), which are
  * gathered like its rows, and the rows between are rounded again. */
 #include "op/op.h"
-#include "op/op_private.h"
+#include "op/products.h"
+#include "op/op_sample.h"
 
 #include <string.h>
 
@@ -32,6 +34,7 @@ typedef struct job {
     const fm_codes *x_codes;       /* of x; NULL: products of floats */
     const int32_t *tokens;
     float *gathered, *gate, *up;   /* [slots, D], [slots, F], [slots, F] */
+    float *between;                /* [slots, F]: silu(gate) * up, in gate's place unless the plan learns */
     fm_codes *codes;               /* [slots]: of the rows that the phase multiplies */
     float *y;                      /* [slots, D] */
     int times;                     /* rows of codes to a row */
@@ -105,8 +108,8 @@ static void activate(void *context, int64_t begin, int64_t end, int worker) {
     const fm_kernels *k = j->run->kernels;
     int64_t f = j->p->provider->intermediate_size, blocks = fm_codes_blocks(f);
     for (int64_t s = begin; s < end; s++) {
-        float *row = j->gate + s * f;
-        k->swiglu(row, j->up + s * f, f, row);
+        float *row = j->between + s * f;
+        k->swiglu(j->gate + s * f, j->up + s * f, f, row);
         if (j->codes_between)
             fm_codes_write(k, j->times, row, f, j->codes + s * j->times * blocks, blocks);
     }
@@ -118,7 +121,7 @@ static void down(void *context, int64_t begin, int64_t end, int worker) {
     float *scratch = fm_plan_scratch(j->run->plan, worker);
     for (int64_t i = begin; i < end; i++) {
         unit u = one_of_down(j, i);
-        fm_product_rows x = rows_of(j, u.e, j->gate, f);
+        fm_product_rows x = rows_of(j, u.e, j->between, f);
         fm_product_group(j->run->kernels, &u.w->panels, u.group, &x, j->y + u.e->first * d, d, scratch);
     }
 }
@@ -160,11 +163,12 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     active *experts = fm_plan_data(run->plan, node->outputs[3]);
     int32_t *ids = (int32_t *)(void *)(experts + p->gate.n_experts);
     FM_TRY(find_active(run, p, &r, experts, ids, &n_active));
-    /* The gathered rows lie in y's place: the last phase reads only `gate` and overwrites them. */
+    /* The gathered rows lie in y's place: the last phase reads only `between` and overwrites them. */
     job j = {.run = run, .p = p, .experts = experts, .x = fm_input(run, node, 0),
              .tokens = r.tokens, .gathered = fm_output(run, node, 0),
              .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2),
              .y = fm_output(run, node, 0), .times = fm_codes_times(run->plan)};
+    j.between = fm_plan_options_of(run->plan)->learns ? fm_output(run, node, 4) : j.gate;
     if (node->n_inputs > 2) {
         j.x_codes = fm_plan_data(run->plan, node->inputs[2]);
         j.codes = fm_plan_data(run->plan, node->outputs[4]);
@@ -183,9 +187,175 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
+/* ---- gradients ------------------------------------------------------------------------------------ */
+
+enum { BLOCK = 128 }; /* rows whose gradients pass the SwiGLU as one unit of work */
+
+static bool learns(const fm_node *node) {
+    const params *p = fm_params(node);
+    fm_expert e;
+    if (p->provider->get(p->provider->context, 0, &e, NULL) != FM_OK) return false;
+    return e.gate->grad || e.up->grad || e.down->grad;
+}
+
+typedef struct gradient_job {
+    const fm_run *run;
+    const active *experts;
+    int64_t n_active, slots, d, f, per_token;
+    fm_routing r;
+    const float *x;
+    float *gate, *up; /* [slots, F]; once back through the SwiGLU, their gradients */
+    float *dy;        /* [slots, D]; at last, what each slot gives to its token */
+    float *dx;
+} gradient_job;
+
+static gradient_job gradients_of(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    gradient_job j = {.run = run, .experts = fm_plan_data(run->plan, node->outputs[3]),
+                      .slots = run->step->n_rows * p->gate.per_token, .d = p->provider->hidden_size,
+                      .f = p->provider->intermediate_size, .per_token = p->gate.per_token,
+                      .r = fm_routing_view(&p->gate, fm_plan_data(run->plan, node->inputs[1]),
+                                           fm_plan_options_of(run->plan)->rows),
+                      .x = fm_input(run, node, 0), .gate = fm_output(run, node, 1),
+                      .up = fm_output(run, node, 2), .dy = fm_output_grad(run, node, 0),
+                      .dx = fm_input_grad(run, node, 0)};
+    for (int64_t rows = 0; rows < j.slots; j.n_active++) rows += j.experts[j.n_active].rows;
+    return j;
+}
+
+typedef struct made_rows {
+    const gradient_job *j;
+    int64_t first;
+} made_rows;
+
+static void make_between(const void *context, int64_t row, int64_t n, int64_t column, int64_t columns,
+                         float *out) {
+    const made_rows *m = context;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = (m->first + row + i) * m->j->f + column;
+        m->j->run->kernels->swiglu(m->j->gate + at, m->j->up + at, columns, out + i * columns);
+    }
+}
+
+static void to_down(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        const active *e = &j->experts[i % j->n_active];
+        made_rows made = {j, e->first};
+        fm_to_weight product = {.dw = e->weights.down->grad, .n_out = j->d, .n_in = j->f, .rows = e->rows,
+                                .dy = j->dy + e->first * j->d, .ld_dy = j->d, .make_x = make_between,
+                                .context = &made};
+        fm_to_weight_unit(j->run, &product, i / j->n_active, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+/* Rows [first, first + rows), all of one expert: the gradients of gate and up take their places. */
+static void through_swiglu(const gradient_job *j, const active *e, int64_t first, int64_t rows,
+                           float *scratch) {
+    int64_t f = j->f;
+    float *between = scratch + fm_products_scratch() / sizeof(float), *dgate = between + BLOCK * f;
+    float *dup = dgate + f;
+    fm_to_input product = {.n = 1, .terms = {{e->weights.down, false, j->dy + first * j->d, j->d}},
+                           .rows = rows, .columns = f, .dx = between, .ld = f, .sets = true};
+    for (int64_t i = 0; i < fm_to_input_units(&product); i++)
+        fm_to_input_unit(j->run, &product, i, scratch);
+    for (int64_t i = 0; i < rows; i++) {
+        float *gate = j->gate + (first + i) * f, *up = j->up + (first + i) * f;
+        memset(dgate, 0, (size_t)(2 * f) * sizeof(float));
+        j->run->kernels->swiglu_backward(gate, up, between + i * f, f, dgate, dup);
+        memcpy(gate, dgate, (size_t)f * sizeof(float));
+        memcpy(up, dup, (size_t)f * sizeof(float));
+    }
+}
+
+static int64_t blocks_of(int64_t rows) { return (rows + BLOCK - 1) / BLOCK; }
+
+static void blocks(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        const active *e = j->experts;
+        int64_t block = i;
+        for (; block >= blocks_of(e->rows); e++) block -= blocks_of(e->rows);
+        int64_t first = block * BLOCK, rows = e->rows - first < BLOCK ? e->rows - first : BLOCK;
+        through_swiglu(j, e, e->first + first, rows, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static void all_through_swiglu(const gradient_job *j) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < j->n_active; i++) n += blocks_of(j->experts[i].rows);
+    fm_pool_for(j->run->pool, n, 1, blocks, (void *)(uintptr_t)j);
+}
+
+static void to_gate_and_up(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        const active *e = &j->experts[i / 2 % j->n_active];
+        const float *dy = (i % 2 ? j->up : j->gate) + e->first * j->f;
+        fm_to_weight product = {.dw = (i % 2 ? e->weights.up : e->weights.gate)->grad, .n_out = j->f,
+                                .n_in = j->d, .rows = e->rows, .dy = dy, .ld_dy = j->f, .x = j->x,
+                                .ld_x = j->d, .x_rows = j->r.tokens + e->first};
+        fm_to_weight_unit(j->run, &product, i / 2 / j->n_active, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static fm_status backward_weight(const fm_run *run, const fm_node *node) {
+    gradient_job j = gradients_of(run, node);
+    int64_t down_units = fm_to_weight_units(&(fm_to_weight){.n_out = j.d, .n_in = j.f});
+    int64_t units = fm_to_weight_units(&(fm_to_weight){.n_out = j.f, .n_in = j.d});
+    fm_pool_for(run->pool, j.n_active * down_units, 1, to_down, &j);
+    all_through_swiglu(&j);
+    fm_pool_for(run->pool, 2 * j.n_active * units, 1, to_gate_and_up, &j);
+    return FM_OK;
+}
+
+static fm_to_input slots_of(const gradient_job *j, const active *e) {
+    return (fm_to_input){.n = 2,
+                         .terms = {{e->weights.gate, false, j->gate + e->first * j->f, j->f},
+                                   {e->weights.up, false, j->up + e->first * j->f, j->f}},
+                         .rows = e->rows, .columns = j->d, .dx = j->dy + e->first * j->d, .ld = j->d,
+                         .sets = true};
+}
+
+static void to_slots(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = i;
+        fm_to_input product = slots_of(j, j->experts);
+        for (int64_t e = 0, n; at >= (n = fm_to_input_units(&product));) {
+            at -= n;
+            product = slots_of(j, &j->experts[++e]);
+        }
+        fm_to_input_unit(j->run, &product, at, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static void to_tokens(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    const gradient_job *j = context;
+    for (int64_t i = begin * j->per_token; i < end * j->per_token; i++)
+        j->run->kernels->add(j->dy + j->r.slots[i] * j->d, j->d, j->dx + i / j->per_token * j->d);
+}
+
+/* After the weights' (learn.c): those have brought gradients through the SwiGLU already. */
+static fm_status backward_input(const fm_run *run, const fm_node *node) {
+    gradient_job j = gradients_of(run, node);
+    if (!j.dx) return FM_OK;
+    if (!learns(node)) all_through_swiglu(&j);
+    int64_t units = 0;
+    for (int64_t i = 0; i < j.n_active; i++) {
+        fm_to_input product = slots_of(&j, &j.experts[i]);
+        units += fm_to_input_units(&product);
+    }
+    fm_pool_for(run->pool, units, 1, to_slots, &j);
+    fm_pool_for(run->pool, run->step->n_rows, 4, to_tokens, &j);
+    return FM_OK;
+}
+
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
-    (void)plan, (void)node;
-    return fm_matmul_scratch_bytes();
+    const params *p = fm_params(node);
+    if (!fm_plan_options_of(plan)->learns) return fm_matmul_scratch_bytes();
+    return fm_products_scratch() + (BLOCK + 2) * (size_t)p->provider->intermediate_size * sizeof(float);
 }
 
 static double reads(const fm_run *run, const fm_node *node) {
@@ -200,9 +370,6 @@ static double reads(const fm_run *run, const fm_node *node) {
     return bytes;
 }
 
-const fm_op fm_op_experts = {
-    .name = "experts", .forward = forward, .scratch = scratch, .reads = reads};
-
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate) {
     size_t d = (size_t)provider->hidden_size, f = (size_t)provider->intermediate_size;
@@ -214,9 +381,27 @@ fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_pr
     fm_value list = fm_plan_value(
         p, FM_ROWS_OUTPUTS, 0, (size_t)gate->n_experts * (sizeof(active) + sizeof(int32_t)));
     size_t blocks = (size_t)(fm_codes_times(p) * fm_codes_blocks((int64_t)(d > f ? d : f)));
-    fm_value codes =
-        reads_codes ? fm_plan_value(p, FM_ROWS_ROUTED, blocks * sizeof(fm_codes), 0) : -1;
-    fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing, x_codes), FM_VALUES(y, g, u, list, codes),
+    fm_value between = -1; /* codes of it, or where the plan learns itself */
+    if (reads_codes) between = fm_plan_value(p, FM_ROWS_ROUTED, blocks * sizeof(fm_codes), 0);
+    else if (fm_plan_options_of(p)->learns) between = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
+    fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing, x_codes), FM_VALUES(y, g, u, list, between),
                  &(params){provider, *gate}, sizeof(params));
     return y;
 }
+
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    if (variant > 0) return -1;
+    fm_gate gate = {.n_experts = FM_SAMPLE_EXPERTS, .per_token = 2, .n_groups = 1, .kept_groups = 1,
+                    .scoring = FM_GATE_SIGMOID, .normalize = true, .scale = 1};
+    fm_value routing = fm_route(p, s->spread(s->context, p, FM_SAMPLE_EXPERTS), NULL, &gate);
+    const fm_expert_provider *experts = s->experts(s->context, FM_SAMPLE_EXPERTS, 19, 21);
+    return fm_combine(p, fm_experts(p, s->input(s->context, p, 19), routing, experts, &gate), routing, -1,
+                      &gate);
+}
+
+const fm_op fm_op_experts = {
+    .name = "experts", .forward = forward, .backward_input = backward_input,
+    .backward_weight = backward_weight, .learns = learns,
+    .backward_reads = FM_READS_INPUT(0) | FM_READS_INPUT(1) | FM_READS_OUTPUT(1) | FM_READS_OUTPUT(2) |
+                      FM_READS_OUTPUT(3),
+    .scratch = scratch, .reads = reads, .sample = sample};

@@ -27,8 +27,7 @@ fm_routing fm_routing_view(const fm_gate *gate, void *memory, int64_t capacity) 
                         .offsets = (int32_t *)(void *)(at + 4 * part)};
 }
 
-/* Scores over all experts: sigmoid, or softmax as exp(x - max) / sum. */
-static void score(const fm_kernels *k, const fm_gate *gate, const float *logits, float *scores) {
+void fm_gate_scores(const fm_kernels *k, const fm_gate *gate, const float *logits, float *scores) {
     int64_t n = gate->n_experts;
     if (gate->scoring == FM_GATE_SIGMOID) {
         k->sigmoid(logits, n, scores);
@@ -88,7 +87,7 @@ void fm_gate_choose(const fm_kernels *k, const fm_gate *gate, const float *logit
                     const float *bias, int32_t *ids, float *weights, float *work) {
     int64_t n = gate->n_experts, per_token = gate->per_token;
     float *scores = work, *choice = work + n, *groups = work + 2 * n;
-    score(k, gate, logits, scores);
+    fm_gate_scores(k, gate, logits, scores);
     for (int64_t e = 0; e < n; e++) choice[e] = bias ? scores[e] + bias[e] : scores[e];
     if (gate->n_groups > 1) drop_losing_groups(gate, choice, groups);
     bool taken[MOST_EXPERTS] = {false};

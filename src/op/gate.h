@@ -37,3 +37,5 @@ fm_routing fm_routing_view(const fm_gate *gate, void *memory, int64_t capacity);
 struct fm_kernels;
 void fm_gate_choose(const struct fm_kernels *k, const fm_gate *gate, const float *logits,
                     const float *bias, int32_t *ids, float *weights, float *work);
+/* Scores of all experts from the logits [E]: a sigmoid of each, or their softmax. */
+void fm_gate_scores(const struct fm_kernels *k, const fm_gate *gate, const float *logits, float *scores);

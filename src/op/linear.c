@@ -6,7 +6,8 @@
  * Threads share out groups of panels, i.e. of output columns; the order of every sum is that of
  * panel.h, whoever computes it. */
 #include "op/op.h"
-#include "op/op_private.h"
+#include "op/products.h"
+#include "op/op_sample.h"
 
 #include <assert.h>
 
@@ -67,9 +68,77 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
+/* ---- gradients ------------------------------------------------------------------------------------ */
+
+static bool learns(const fm_node *node) {
+    const params *p = fm_params(node);
+    for (int i = 0; i < p->n; i++)
+        if (p->parts[i].w->grad || (p->parts[i].bias && p->parts[i].bias->grad)) return true;
+    return false;
+}
+
+typedef struct weight_job {
+    const fm_run *run;
+    int n;
+    fm_to_weight products[FM_LINEARS];
+} weight_job;
+
+static void to_weights(void *context, int64_t begin, int64_t end, int worker) {
+    const weight_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t unit = i;
+        int part = 0;
+        for (int64_t n; unit >= (n = fm_to_weight_units(&j->products[part])); part++) unit -= n;
+        fm_to_weight_unit(j->run, &j->products[part], unit, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static fm_status backward_weight(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    weight_job j = {.run = run};
+    int64_t units = 0, n_in = p->parts[0].w->n_in;
+    for (int i = 0; i < p->n; i++) {
+        const fm_weight *w = p->parts[i].w, *bias = p->parts[i].bias;
+        const float *dy = fm_output_grad(run, node, i);
+        if (!dy || !(w->grad || (bias && bias->grad))) continue;
+        j.products[j.n] = (fm_to_weight){
+            .dw = w->grad, .db = bias ? bias->grad : NULL, .n_out = w->n_out, .n_in = n_in,
+            .rows = fm_rows(run, node->inputs[0]), .dy = dy, .ld_dy = w->n_out,
+            .x = fm_input(run, node, 0), .ld_x = n_in};
+        units += fm_to_weight_units(&j.products[j.n++]);
+    }
+    fm_pool_for(run->pool, units, 1, to_weights, &j);
+    return FM_OK;
+}
+
+typedef struct input_job {
+    const fm_run *run;
+    fm_to_input product;
+} input_job;
+
+static void to_input(void *context, int64_t begin, int64_t end, int worker) {
+    const input_job *j = context;
+    for (int64_t i = begin; i < end; i++)
+        fm_to_input_unit(j->run, &j->product, i, fm_plan_scratch(j->run->plan, worker));
+}
+
+static fm_status backward_input(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    int64_t n_in = p->parts[0].w->n_in;
+    input_job j = {run, {.rows = fm_rows(run, node->inputs[0]), .columns = n_in,
+                         .dx = fm_input_grad(run, node, 0), .ld = n_in,
+                         .sets = fm_plan_grad_is_new(run->plan, node, 0)}};
+    for (int i = 0; i < p->n; i++) {
+        const float *dy = fm_output_grad(run, node, i);
+        if (dy) j.product.terms[j.product.n++] = (fm_term){p->parts[i].w, false, dy, p->parts[i].w->n_out};
+    }
+    if (j.product.dx) fm_pool_for(run->pool, fm_to_input_units(&j.product), 1, to_input, &j);
+    return FM_OK;
+}
+
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
-    (void)plan, (void)node;
-    return fm_matmul_scratch_bytes();
+    (void)node;
+    return fm_plan_options_of(plan)->learns ? fm_products_scratch() : fm_matmul_scratch_bytes();
 }
 
 static double reads(const fm_run *run, const fm_node *node) {
@@ -86,9 +155,6 @@ static const void *begins(const fm_node *node, int worker, int threads) {
     int part = part_of(p, &g);
     return fm_panel_group_at(&p->parts[part].w->panels, g);
 }
-
-const fm_op fm_op_linear = {
-    .name = "linear", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
 void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_value *y) {
     assert(n >= 1 && n <= FM_LINEARS);
@@ -112,3 +178,21 @@ fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *
     fm_linears(p, x, &(fm_linear_part){w, bias}, 1, &y);
     return y;
 }
+
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    void *c = s->context;
+    if (variant > 2) return -1;
+    fm_value x = s->input(c, p, 19), y[3];
+    if (variant == 0) return fm_linear(p, x, s->weights(c, 1, 37, 19), NULL);
+    if (variant == 1) return fm_linear(p, x, s->weights(c, 1, 3, 19), s->vector(c, 3));
+    fm_linears(p, x, (fm_linear_part[]){{s->weights(c, 1, 17, 19), s->vector(c, 17)},
+                                        {s->weights(c, 1, 2, 19), NULL},
+                                        {s->weights(c, 1, 33, 19), s->vector(c, 33)}}, 3, y);
+    return fm_concat(p, fm_concat(p, y[0], y[1]), y[2]);
+}
+
+const fm_op fm_op_linear = {
+    .name = "linear", .forward = forward, .backward_input = backward_input,
+    .backward_weight = backward_weight, .learns = learns, .backward_reads = FM_READS_INPUT(0),
+    .backward_sets = FM_READS_INPUT(0), .scratch = scratch, .reads = reads, .begins = begins,
+    .sample = sample};

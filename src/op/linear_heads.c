@@ -5,7 +5,8 @@
  * backward_input: dx[t, h, :] += dy[t, h, :] W[h];  backward_weight: dW[h] += dy[:, h]^T x[:, h];
  * transposed: dx[t, h, :] += W[h] dy[t, h, :];  dW[h] += x[:, h]^T dy[:, h]. */
 #include "op/op.h"
-#include "op/op_private.h"
+#include "op/products.h"
+#include "op/op_sample.h"
 
 typedef struct params {
     const fm_weight *w; /* n_heads of them, all of one shape */
@@ -56,9 +57,81 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
+/* ---- gradients: the rows that took this form, stretch by stretch ---------------------------------- */
+
+static bool learns(const fm_node *node) { return ((const params *)fm_params(node))->w->grad != NULL; }
+
+typedef struct gradient_job {
+    const fm_run *run;
+    const params *p;
+    const float *x, *dy;
+    float *dx;
+    int64_t ldx, row, rows;
+} gradient_job;
+
+static gradient_job gradients_of(const fm_run *run, const fm_node *node) {
+    return (gradient_job){.run = run, .p = fm_params(node), .dy = fm_output_grad(run, node, 0),
+                          .dx = fm_input_grad(run, node, 0), .ldx = fm_columns(run, node->inputs[0])};
+}
+
+static fm_to_weight weight_product(const gradient_job *j, int64_t h) {
+    const params *p = j->p;
+    int64_t ldy = p->n_heads * columns(p);
+    const float *x = j->x + j->row * j->ldx + h * p->x_stride + p->x_offset;
+    const float *dy = j->dy + j->row * ldy + h * columns(p);
+    fm_to_weight product = {.dw = p->w[h].grad, .n_out = p->w[h].n_out, .n_in = p->w[h].n_in,
+                            .rows = j->rows, .dy = dy, .ld_dy = ldy, .x = x, .ld_x = j->ldx};
+    if (p->transposed) product.dy = x, product.ld_dy = j->ldx, product.x = dy, product.ld_x = ldy;
+    return product;
+}
+
+static void to_weights(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        fm_to_weight product = weight_product(j, i % j->p->n_heads);
+        fm_to_weight_unit(j->run, &product, i / j->p->n_heads, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static fm_status backward_weight(const fm_run *run, const fm_node *node) {
+    gradient_job j = gradients_of(run, node);
+    j.x = fm_input(run, node, 0);
+    for (; (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+        fm_to_weight one = weight_product(&j, 0);
+        fm_pool_for(run->pool, j.p->n_heads * fm_to_weight_units(&one), 1, to_weights, &j);
+    }
+    return FM_OK;
+}
+
+static fm_to_input input_product(const gradient_job *j, int64_t h) {
+    const params *p = j->p;
+    int64_t ldy = p->n_heads * columns(p);
+    const float *dy = j->dy + j->row * ldy + h * columns(p);
+    return (fm_to_input){.n = 1, .terms = {{&p->w[h], p->transposed, dy, ldy}}, .rows = j->rows,
+                         .columns = p->transposed ? p->w->n_out : p->w->n_in, .ld = j->ldx,
+                         .dx = j->dx + j->row * j->ldx + h * p->x_stride + p->x_offset};
+}
+
+static void to_input(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        fm_to_input product = input_product(j, i % j->p->n_heads);
+        fm_to_input_unit(j->run, &product, i / j->p->n_heads, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static fm_status backward_input(const fm_run *run, const fm_node *node) {
+    gradient_job j = gradients_of(run, node);
+    for (; j.dx && (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+        fm_to_input one = input_product(&j, 0);
+        fm_pool_for(run->pool, j.p->n_heads * fm_to_input_units(&one), 1, to_input, &j);
+    }
+    return FM_OK;
+}
+
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
-    (void)plan, (void)node;
-    return fm_matmul_scratch_bytes();
+    (void)node;
+    return fm_plan_options_of(plan)->learns ? fm_products_scratch() : fm_matmul_scratch_bytes();
 }
 
 static double reads(const fm_run *run, const fm_node *node) {
@@ -72,9 +145,6 @@ static const void *begins(const fm_node *node, int worker, int threads) {
     int64_t per_head = units(p), unit = fm_pool_stretch(p->n_heads * per_head, worker, threads);
     return fm_panel_group_at(&p->w[unit / per_head].panels, p->transposed ? 0 : unit % per_head);
 }
-
-const fm_op fm_op_linear_heads = {
-    .name = "linear_heads", .forward = forward, .scratch = scratch, .reads = reads, .begins = begins};
 
 static fm_value record(fm_plan *p, fm_value x, params all) {
     fm_value y = fm_plan_value(p, FM_ROWS_TOKENS, (size_t)(all.n_heads * columns(&all)) * sizeof(float), 0);
@@ -91,3 +161,15 @@ fm_value fm_linear_heads_transposed(fm_plan *p, fm_value x, const fm_weight *w, 
                                     int64_t x_offset, int64_t x_stride) {
     return record(p, x, (params){w, n_heads, x_offset, x_stride, true});
 }
+
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    if (variant > 1) return -1;
+    fm_value x = s->input(s->context, p, 3 * 13);
+    return variant == 0 ? fm_linear_heads(p, x, s->weights(s->context, 3, 18, 9), 3, 2, 13)
+                        : fm_linear_heads_transposed(p, x, s->weights(s->context, 3, 9, 18), 3, 4, 13);
+}
+
+const fm_op fm_op_linear_heads = {
+    .name = "linear_heads", .forward = forward, .backward_input = backward_input,
+    .backward_weight = backward_weight, .learns = learns, .backward_reads = FM_READS_INPUT(0),
+    .scratch = scratch, .reads = reads, .begins = begins, .sample = sample};

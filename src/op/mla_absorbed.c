@@ -9,6 +9,7 @@
 #include "op/attention_backward.h"
 #include "op/op.h"
 #include "op/op_private.h"
+#include "op/op_sample.h"
 
 typedef fm_mla_shape params;
 
@@ -72,8 +73,16 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     return fm_attention_scratch(plan, &s);
 }
 
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    void *c = s->context;
+    if (variant > 0) return -1;
+    s->cache(c, 7 + 4, 1);
+    fm_mla_shape shape = {0, 3, 7, 5, 4, 6, 0.3, false};
+    return fm_mla_absorbed(p, s->input(c, p, 3 * 7), s->input(c, p, 3 * 9), s->input(c, p, 7 + 4), &shape);
+}
+
 const fm_op fm_op_mla_absorbed = {
-    .name = "mla_absorbed", .forward = forward, .backward_input = backward_input, .scratch = scratch,
+    .name = "mla_absorbed", .sample = sample, .forward = forward, .backward_input = backward_input, .scratch = scratch,
     .backward_reads = FM_READS_INPUT(0) | FM_READS_INPUT(1) | FM_READS_OUTPUT(FM_ATTENTION_OUT) |
                       FM_READS_OUTPUT(FM_ATTENTION_SUMS)};
 

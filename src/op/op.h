@@ -12,6 +12,9 @@
 
 /* y[t] = W[ids[t]]: rows of the embedding, W [V, D]. */
 fm_value fm_embed(fm_plan *p, const fm_weight *w);
+/* Of the token `depth` >= 1 places behind each row's own (step->lesson->ahead[depth - 1]); zeros where there
+ * is none: what MTP module `depth` reads while it learns. */
+fm_value fm_embed_ahead(fm_plan *p, const fm_weight *w, int depth);
 /* Rows that an MTP plan is fed with: the main model's final state, step->hidden. */
 fm_value fm_hidden_input(fm_plan *p, int64_t columns);
 
@@ -79,12 +82,20 @@ fm_value fm_add(fm_plan *p, fm_value x, fm_value residual);
 fm_value fm_concat(fm_plan *p, fm_value a, fm_value b);
 /* The rows whose logits are wanted. */
 fm_value fm_select_outputs(fm_plan *p, fm_value x);
+/* A loss: nll[t] = -log p of the token `depth` + 1 places ahead of row t (step->lesson), [T, 1], from the
+ * states x [T, D] and the head w [V, D]; 0 where the lesson gives the row no weight. Where the plan learns,
+ * gradients begin here: those of weight * nll. */
+fm_value fm_xent(fm_plan *p, fm_value x, const fm_weight *w, int depth);
 /* A copy of x that outlives the run's later nodes, under a name. */
 fm_value fm_observe(fm_plan *p, fm_value x, const char *name);
 
 /* Routing from the gate's scores: logits [T, E] -> a routing value (see gate.h). `bias` [E] float32
  * (master) or NULL. */
 fm_value fm_route(fm_plan *p, fm_value logits, const fm_weight *bias, const fm_gate *gate);
+/* The same; *losses is -1 or, where the plan learns, a value whose first double is the sum of the losses of
+ * balance (balance.h) over the segments of a step that went back. */
+fm_value fm_route_learning(fm_plan *p, fm_value logits, const fm_weight *bias, const fm_gate *gate,
+                           fm_value *losses);
 /* y[slot] = Expert_e(x[token of slot]), e the expert of the slot: [T*K, D] in routed rows. */
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate);

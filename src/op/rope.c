@@ -4,6 +4,7 @@
  * rope: rotates pairs of columns by them; backward_input rotates dy back by the negative angles. */
 #include "op/op.h"
 #include "op/op_private.h"
+#include "op/op_sample.h"
 
 #include <math.h>
 #include <string.h>
@@ -78,7 +79,42 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_rope = {.name = "rope", .forward = forward};
+typedef struct gradient_job {
+    const fm_run *run;
+    const params *p;
+    const float *dy, *angles;
+    float *dx; /* handed on: dy itself */
+    int64_t columns;
+} gradient_job;
+
+static void rows_back(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    const params *p = j->p;
+    float *sines = fm_plan_scratch(j->run->plan, worker), *aside = sines + p->n_pairs;
+    for (int64_t t = begin; t < end; t++) {
+        const float *cosines = j->angles + t * 2 * p->n_pairs, *dy = j->dy + t * j->columns;
+        float *dx = j->dx + t * j->columns, *turned = dx == dy ? dx : aside;
+        for (int64_t i = 0; i < p->n_pairs; i++) sines[i] = -cosines[p->n_pairs + i];
+        if (dx != dy) memcpy(aside, dy, (size_t)j->columns * sizeof(float));
+        for (int64_t h = 0; h < p->n_heads; h++)
+            j->run->kernels->rotate(turned + h * p->stride + p->offset, p->n_pairs, cosines, sines,
+                                    p->interleaved);
+        if (dx != dy) j->run->kernels->add(aside, j->columns, dx);
+    }
+}
+
+static fm_status backward(const fm_run *run, const fm_node *node) {
+    gradient_job j = {run, fm_params(node), fm_output_grad(run, node, 0), fm_input(run, node, 1),
+                      fm_input_grad(run, node, 0), fm_columns(run, node->inputs[0])};
+    if (j.dx) fm_pool_for(run->pool, run->step->n_rows, 4, rows_back, &j);
+    return FM_OK;
+}
+
+static size_t scratch(const fm_plan *plan, const fm_node *node) {
+    const params *p = fm_params(node);
+    if (!fm_plan_options_of(plan)->learns) return 0;
+    return (size_t)(p->n_pairs + fm_plan_columns(plan, node->inputs[0])) * sizeof(float);
+}
 
 fm_value fm_rope(fm_plan *p, fm_value x, fm_value angles, int64_t n_heads, int64_t stride,
                  int64_t offset, bool interleaved) {
@@ -88,3 +124,15 @@ fm_value fm_rope(fm_plan *p, fm_value x, fm_value angles, int64_t n_heads, int64
                  sizeof(params));
     return y;
 }
+
+static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
+    static const double frequencies[] = {1, 0.3, 0.07, 0.01};
+    if (variant > 2) return -1;
+    fm_value angles = fm_rope_angles(p, frequencies, 4, 1.2), x = s->input(s->context, p, 22);
+    fm_value y = fm_rope(p, x, angles, 2, 11, 3, variant == 1);
+    return variant < 2 ? y : fm_add(p, y, x); /* two readers of x */
+}
+
+const fm_op fm_op_rope = {
+    .name = "rope", .forward = forward, .backward_input = backward, .backward_reads = FM_READS_INPUT(1),
+    .hands_on = 1, .scratch = scratch, .sample = sample};

@@ -1,6 +1,7 @@
 /* rows.c: ops that only move rows: hidden_input, select_outputs, concat, observe. */
 #include "op/op.h"
 #include "op/op_private.h"
+#include "op/op_sample.h"
 
 #include <string.h>
 
@@ -32,7 +33,21 @@ static fm_status select_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_select_outputs = {.name = "select_outputs", .forward = select_forward};
+static fm_status select_backward(const fm_run *run, const fm_node *node) {
+    const float *dy = fm_output_grad(run, node, 0);
+    float *dx = fm_input_grad(run, node, 0);
+    int64_t d = fm_columns(run, node->inputs[0]);
+    for (int64_t o = 0; dx && o < run->step->n_outputs; o++)
+        run->kernels->add(dy + o * d, d, dx + run->step->output_rows[o] * d);
+    return FM_OK;
+}
+
+static fm_value select_sample(fm_plan *p, const fm_sampler *s, int variant) {
+    return variant == 0 ? fm_select_outputs(p, s->input(s->context, p, 18)) : -1;
+}
+
+const fm_op fm_op_select_outputs = {.name = "select_outputs", .forward = select_forward,
+                                    .backward_input = select_backward, .sample = select_sample};
 
 fm_value fm_select_outputs(fm_plan *p, fm_value x) {
     fm_value y = fm_plan_value(p, FM_ROWS_OUTPUTS, (size_t)fm_plan_columns(p, x) * sizeof(float), 0);
@@ -53,7 +68,23 @@ static fm_status concat_forward(const fm_run *run, const fm_node *node) {
     return FM_OK;
 }
 
-const fm_op fm_op_concat = {.name = "concat", .forward = concat_forward};
+static fm_status concat_backward(const fm_run *run, const fm_node *node) {
+    int64_t n[2] = {fm_columns(run, node->inputs[0]), fm_columns(run, node->inputs[1])};
+    for (int i = 0; i < 2; i++) {
+        const float *dy = fm_output_grad(run, node, 0) + (i ? n[0] : 0);
+        float *dx = fm_input_grad(run, node, i);
+        for (int64_t t = 0; dx && t < fm_rows(run, node->inputs[0]); t++)
+            run->kernels->add(dy + t * (n[0] + n[1]), n[i], dx + t * n[i]);
+    }
+    return FM_OK;
+}
+
+static fm_value concat_sample(fm_plan *p, const fm_sampler *s, int variant) {
+    return variant == 0 ? fm_concat(p, s->input(s->context, p, 18), s->input(s->context, p, 5)) : -1;
+}
+
+const fm_op fm_op_concat = {.name = "concat", .forward = concat_forward,
+                            .backward_input = concat_backward, .sample = concat_sample};
 
 fm_value fm_concat(fm_plan *p, fm_value a, fm_value b) {
     int64_t columns = fm_plan_columns(p, a) + fm_plan_columns(p, b);
