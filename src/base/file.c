@@ -29,6 +29,10 @@ static fm_status open_to_read(const char *path, int flags, int *fd, struct stat 
     return FM_OK;
 }
 
+static int64_t modified(const struct stat *st) {
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 fm_status fm_map_open(const char *path, fm_map *out, fm_error *err) {
     *out = (fm_map){0};
     int fd;
@@ -47,7 +51,7 @@ fm_status fm_map_open(const char *path, fm_map *out, fm_error *err) {
             return fm_fail(err, FM_ERR_IO, "cannot map %s (%zu bytes): %s", path, size,
                            strerror(code));
         }
-        *out = (fm_map){p, size, fd};
+        *out = (fm_map){p, size, fd, modified(&st)};
     } else {
         close(fd);
     }
@@ -81,6 +85,17 @@ void fm_map_prefetch(const fm_map *map, size_t offset, size_t length) {
 void fm_map_forget(const fm_map *map, size_t offset, size_t length) {
     if (offset >= map->size || length == 0) return; /* of length 0 the system would forget all */
     posix_fadvise(map->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+}
+
+fm_status fm_map_unchanged(const fm_map *map, fm_error *err) {
+    struct stat st;
+    if (!map->data) return FM_OK;
+    if (fstat(map->fd, &st) != 0)
+        return fm_fail(err, FM_ERR_IO, "asking about the file failed: %s", strerror(errno));
+    if ((size_t)st.st_size == map->size && modified(&st) == map->modified) return FM_OK;
+    return fm_fail(err, FM_ERR_IO, "something has changed the file since it was opened (it had %zu bytes and "
+                   "has %lld): open it again, and replace files that are in use by renaming", map->size,
+                   (long long)st.st_size);
 }
 
 fm_status fm_map_read(const fm_map *map, size_t offset, size_t length, void *out, fm_error *err) {

@@ -10,6 +10,7 @@ typedef struct fm_map {
     const uint8_t *data; /* NULL for an empty file */
     size_t size;
     int fd; /* of the file; counts only where there are data */
+    int64_t modified; /* when it was last written to, in nanoseconds, as of opening */
 } fm_map;
 
 fm_status fm_map_open(const char *path, fm_map *out, fm_error *err);
@@ -21,6 +22,8 @@ void fm_map_prefetch(const fm_map *map, size_t offset, size_t length);
 /* Tells the system that nobody will need this range of the file again soon: the copy that it keeps in
  * memory may go. A hint; whoever opens the file next reads it from the disk. */
 void fm_map_forget(const fm_map *map, size_t offset, size_t length);
+/* FM_ERR_IO if the file has become another since it was opened: written to in place, or cut short. */
+fm_status fm_map_unchanged(const fm_map *map, fm_error *err);
 /* Copies a range, which must lie inside the mapping, from the file: FM_ERR_IO where the disk fails or
  * the file has become shorter. Fine from several threads. */
 fm_status fm_map_read(const fm_map *map, size_t offset, size_t length, void *out, fm_error *err);

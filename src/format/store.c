@@ -221,6 +221,12 @@ fm_status fm_store_read(const fm_store *s, const void *view, size_t bytes, void 
     return status == FM_OK ? status : fm_error_prefix(err, status, "%s", file->path);
 }
 
+fm_status fm_store_unchanged(const fm_store *s, const void *view, fm_error *err) {
+    const fm_store_shard *file = file_behind(s, view);
+    fm_status status = file ? fm_map_unchanged(&file->map, err) : FM_OK;
+    return status == FM_OK ? status : fm_error_prefix(err, status, "%s", file->path);
+}
+
 void fm_store_will_read(const fm_store *s, const void *view, size_t bytes) {
     const fm_store_shard *file = file_behind(s, view);
     if (file) fm_map_prefetch(&file->map, place_in(file, view), bytes);

@@ -61,6 +61,8 @@ void fm_store_prefetch(const fm_store *store, const fm_store_entry *entry);
  * mapping: where the disk fails or somebody has shortened the file this is FM_ERR_IO, naming it, and not
  * the end of the process. Fine from several threads. */
 fm_status fm_store_read(const fm_store *store, const void *view, size_t bytes, void *out, fm_error *err);
+/* FM_ERR_IO, naming it, if the file behind a view was changed in place since the store was opened. */
+fm_status fm_store_unchanged(const fm_store *store, const void *view, fm_error *err);
 /* Hints: these bytes of a view will be read soon; nobody will need them soon, not even who opens the
  * file next. */
 void fm_store_will_read(const fm_store *store, const void *view, size_t bytes);
