@@ -88,6 +88,11 @@ static void smooth(double *average, double now) {
     *average += weight * (now - *average);
 }
 
+/* Seconds in which steps have waited for experts: each waits once, and costs less the next time. */
+static double waited(const fm_engine *e) {
+    return fm_plan_waited(e->plan) + (e->mtp.plan ? fm_plan_waited(e->mtp.plan) : 0);
+}
+
 /* What a row of a prompt costs, and steps of few rows. */
 static void learn_speed(fm_engine *e, const fm_composition *d, double seconds) {
     if (d->rows >= 8) smooth(&e->speed.row, seconds / (double)d->rows);
@@ -103,14 +108,14 @@ fm_status fm_engine_run_step(fm_engine *e, fm_sequence *const *list, int64_t n, 
                     .segments = e->segments, .n_outputs = d.outputs,
                     .output_rows = e->output_rows, .kv = &e->kv};
     pthread_mutex_unlock(&e->lock);
-    double start = fm_clock_seconds();
+    double start = fm_clock_seconds(), waited_before = waited(e);
     fm_status status = fm_plan_run(e->plan, &step, err);
     if (status == FM_OK && e->mtp.plan) status = fm_mtp_follow(e, &d, err);
     double seconds = fm_clock_seconds() - start;
     pthread_mutex_lock(&e->lock);
     FM_TRY(status);
     settle(e, &d);
-    learn_speed(e, &d, seconds);
+    learn_speed(e, &d, seconds - (waited(e) - waited_before));
     *report = (fm_step_report){.rows = d.rows, .sequences = d.segments, .seconds = seconds};
     return FM_OK;
 }

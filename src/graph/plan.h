@@ -151,6 +151,11 @@ float *fm_plan_grad(const fm_plan *plan, fm_value v);
 /* Whether this node is the first to reach the gradient of its input i, see fm_op.backward_sets. */
 bool fm_plan_grad_is_new(const fm_plan *plan, const fm_node *node, int i);
 
+/* For an op that had to wait for weights to be brought from elsewhere: a run does so once, and the next of
+ * the same size does not. fm_plan_waited is the sum since the plan was made. */
+void fm_plan_wait(fm_plan *plan, double seconds);
+double fm_plan_waited(const fm_plan *plan);
+
 /* For an op about to begin its last loop: tells the waiting where the next node with weights will begin,
  * the first node's following the last's. */
 void fm_plan_fetch_next(const fm_run *run, const fm_node *node);

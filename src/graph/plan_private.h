@@ -53,6 +53,7 @@ struct fm_plan {
     size_t arena_bytes;     /* values */
     size_t scratch_bytes;   /* per worker */
     char *memory;           /* arena, then scratch of each worker */
+    double waited;          /* see fm_plan_waited */
     node_time *times;       /* of every node, forward and then backward; NULL: nobody asked */
     node_learning *learning; /* of every node, in a learning plan */
 };

@@ -32,6 +32,9 @@ fm_status fm_plan_run(fm_plan *plan, const fm_step *step, fm_error *err) {
     return fm_plan_forward(plan, step, false, err);
 }
 
+void fm_plan_wait(fm_plan *plan, double seconds) { plan->waited += seconds; }
+double fm_plan_waited(const fm_plan *plan) { return plan->waited; }
+
 void fm_plan_fetch_next(const fm_run *run, const fm_node *node) {
     const fm_plan *plan = run->plan;
     int threads = fm_pool_threads(run->pool), here = (int)(node - plan->nodes), next = here;

@@ -13,6 +13,7 @@
 #include "op/products.h"
 #include "op/op_sample.h"
 
+#include <assert.h>
 #include <string.h>
 
 typedef struct params {
@@ -126,18 +127,20 @@ static void down(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* Fills `list` with the chosen experts, ascending, and their weights. */
-static fm_status find_active(const fm_run *run, const params *p, const fm_routing *r, active *list,
-                             int32_t *ids, int64_t *count) {
-    *count = 0;
+/* Fills `list` with the chosen experts, ascending; returns how many. */
+static int64_t find_active(const params *p, const fm_routing *r, active *list, int32_t *ids) {
+    int64_t count = 0;
     for (int64_t e = 0; e < p->gate.n_experts; e++) {
         int64_t rows = r->offsets[e + 1] - r->offsets[e];
         if (rows == 0) continue;
-        list[*count] = (active){.first = r->offsets[e], .rows = rows};
-        ids[(*count)++] = (int32_t)e;
+        list[count] = (active){.first = r->offsets[e], .rows = rows};
+        ids[count++] = (int32_t)e;
     }
-    if (p->provider->want) p->provider->want(p->provider->context, ids, *count);
-    for (int64_t i = 0; i < *count; i++)
+    return count;
+}
+
+static fm_status get_weights(const fm_run *run, const params *p, active *list, const int32_t *ids, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
         FM_TRY(p->provider->get(p->provider->context, ids[i], &list[i].weights, run->err));
     return FM_OK;
 }
@@ -155,17 +158,14 @@ static void find_formats(job *j, int64_t n_active) {
     }
 }
 
-static fm_status forward(const fm_run *run, const fm_node *node) {
+/* The rows of all slots through their experts, whose weights are there. */
+static void compute(const fm_run *run, const fm_node *node, const int32_t *tokens, const active *experts,
+                    int64_t n_active) {
     const params *p = fm_params(node);
-    fm_routing r = fm_routing_view(&p->gate, fm_plan_data(run->plan, node->inputs[1]),
-                                   fm_plan_options_of(run->plan)->rows);
-    int64_t slots = run->step->n_rows * p->gate.per_token, n_active;
-    active *experts = fm_plan_data(run->plan, node->outputs[3]);
-    int32_t *ids = (int32_t *)(void *)(experts + p->gate.n_experts);
-    FM_TRY(find_active(run, p, &r, experts, ids, &n_active));
+    int64_t slots = run->step->n_rows * p->gate.per_token;
     /* The gathered rows lie in y's place: the last phase reads only `between` and overwrites them. */
     job j = {.run = run, .p = p, .experts = experts, .x = fm_input(run, node, 0),
-             .tokens = r.tokens, .gathered = fm_output(run, node, 0),
+             .tokens = tokens, .gathered = fm_output(run, node, 0),
              .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2),
              .y = fm_output(run, node, 0), .times = fm_codes_times(run->plan)};
     j.between = fm_plan_options_of(run->plan)->learns ? fm_output(run, node, 4) : j.gate;
@@ -184,7 +184,22 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     fm_pool_for(run->pool, slots, 4, activate, &j);
     fm_plan_fetch_next(run, node);
     fm_pool_for(run->pool, down_units, 1, down, &j);
-    return FM_OK;
+}
+
+static fm_status forward(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    fm_routing r = fm_routing_view(&p->gate, fm_plan_data(run->plan, node->inputs[1]),
+                                   fm_plan_options_of(run->plan)->rows);
+    active *experts = fm_plan_data(run->plan, node->outputs[3]);
+    int32_t *ids = (int32_t *)(void *)(experts + p->gate.n_experts);
+    int64_t n_active = find_active(p, &r, experts, ids);
+    bool passing;
+    FM_TRY(fm_want_experts(run, p->provider, ids, n_active, &passing));
+    assert(!passing || !fm_plan_options_of(run->plan)->learns); /* gradients read the weights again */
+    fm_status status = get_weights(run, p, experts, ids, n_active);
+    if (status == FM_OK) compute(run, node, r.tokens, experts, n_active);
+    if (passing) p->provider->done(p->provider->context);
+    return status;
 }
 
 /* ---- gradients ------------------------------------------------------------------------------------ */

@@ -1,8 +1,10 @@
 /* op_private.h: what the op files share: their symbols and a few one-line helpers. */
 #pragma once
 
+#include "base/clock.h"
 #include "graph/plan.h"
 #include "kernel/matmul.h"
+#include "op/experts.h"
 #include "pack/pack.h"
 
 #define FM_OP(symbol, help) extern const fm_op symbol;
@@ -31,6 +33,17 @@ static inline int64_t fm_columns(const fm_run *run, fm_value v) {
 }
 static inline int64_t fm_rows(const fm_run *run, fm_value v) {
     return fm_plan_rows(run->plan, run->step, v);
+}
+
+/* Brings experts before a step gets them. What that takes is no part of what the step costs. */
+static inline fm_status fm_want_experts(const fm_run *run, const fm_expert_provider *provider,
+                                        const int32_t *ids, int64_t n, bool *passing) {
+    *passing = false;
+    if (!provider->want) return FM_OK;
+    double begin = fm_clock_seconds();
+    fm_status status = provider->want(provider->context, ids, n, run->pool, passing, run->err);
+    fm_plan_wait(run->plan, fm_clock_seconds() - begin);
+    return status;
 }
 
 /* The next rows of the step from *row on that are not fast, as many as lie together: their number, 0 at

@@ -111,19 +111,17 @@ static void add_in(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static fm_status watch_expert(expert_job *j, const int32_t *tokens, const float *x, float *gathered) {
+static void watch_expert(expert_job *j, const int32_t *tokens, const float *x, float *gathered) {
     int64_t d = j->p->provider->hidden_size, f = j->p->provider->intermediate_size;
     for (int64_t t = 0; t < j->rows; t++)
         memcpy(gathered + t * d, x + tokens[t] * d, (size_t)d * sizeof(float));
     j->x = gathered;
-    FM_TRY(j->p->provider->get(j->p->provider->context, (int32_t)j->id, &j->weights, j->run->err));
     j->groups = fm_panel_groups(&j->weights.gate->panels);
     fm_pool_for(j->run->pool, pieces_of(d), 1, add_in, j);
     fm_pool_for(j->run->pool, 2 * j->groups, 1, products, j);
     fm_pool_for(j->run->pool, pieces_of(f), 1, add_between, j);
     j->p->in->rows[j->id] += (double)j->rows;
     j->p->between->rows[j->id] += (double)j->rows;
-    return FM_OK;
 }
 
 static fm_status experts_forward(const fm_run *run, const fm_node *node) {
@@ -134,7 +132,14 @@ static fm_status experts_forward(const fm_run *run, const fm_node *node) {
         expert_job j = {.run = run, .p = p, .id = e, .rows = r.offsets[e + 1] - r.offsets[e],
                         .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2)};
         if (j.rows == 0) continue;
-        FM_TRY(watch_expert(&j, r.tokens + r.offsets[e], fm_input(run, node, 0), fm_output(run, node, 0)));
+        const fm_expert_provider *from = p->provider;
+        bool passing;
+        FM_TRY(fm_want_experts(run, from, &(int32_t){(int32_t)e}, 1, &passing));
+        fm_status status = from->get(from->context, (int32_t)e, &j.weights, run->err);
+        if (status == FM_OK)
+            watch_expert(&j, r.tokens + r.offsets[e], fm_input(run, node, 0), fm_output(run, node, 0));
+        if (passing) from->done(from->context);
+        FM_TRY(status);
     }
     return FM_OK;
 }

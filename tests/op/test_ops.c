@@ -261,27 +261,46 @@ typedef struct experts {
     float *gate, *up, *down;
     fm_weight w[E][3];
     int wanted, got;
+    bool passing, here[E]; /* of those wanted last, where anybody was */
 } experts;
 
-static void want(void *context, const int32_t *ids, int64_t n) {
+static fm_status want(void *context, const int32_t *ids, int64_t n, fm_pool *pool, bool *passing,
+                      fm_error *err) {
     experts *e = context;
+    (void)pool;
+    assert_false(e->passing); /* who had it has said so */
+    if (e->wanted == INT_MAX) return fm_fail(err, FM_ERR_IO, "expert %d cannot be brought", ids[0]);
     e->wanted = (int)n;
+    memset(e->here, 0, sizeof e->here);
     for (int64_t i = 0; i < n; i++) {
         assert_in_range(ids[i], 0, E - 1);
         if (i > 0) assert_true(ids[i - 1] < ids[i]);
+        e->here[ids[i]] = true;
     }
+    *passing = e->passing = n % 2;
+    return FM_OK;
+}
+
+static void done(void *context) {
+    experts *e = context;
+    assert_true(e->passing);
+    e->passing = false;
+    memset(e->here, 0, sizeof e->here);
 }
 
 static fm_status get(void *context, int32_t id, fm_expert *out, fm_error *err) {
     experts *e = context;
     if (e->got == INT_MAX) return fm_fail(err, FM_ERR_IO, "expert %d cannot be read", id);
+    if (e->wanted) assert_true(e->here[id]);
     e->got++;
     *out = (fm_expert){&e->w[id][0], &e->w[id][1], &e->w[id][2]};
     return FM_OK;
 }
 
 static void experts_new(experts *e, dice *d) {
-    *e = (experts){roll_floats(d, E * F * D), roll_floats(d, E * F * D), roll_floats(d, E * D * F), {{{0}}}, 0, 0};
+    *e = (experts){.gate = roll_floats(d, E * F * D)};
+    e->up = roll_floats(d, E * F * D);
+    e->down = roll_floats(d, E * D * F);
     for (int i = 0; i < E; i++) {
         e->w[i][0] = weight_of(e->gate + i * F * D, F, D, i & 1);
         e->w[i][1] = weight_of(e->up + i * F * D, F, D, true);
@@ -336,7 +355,7 @@ static void experts_and_combine_agree_with_dense_loops(void **state) {
     for (int trial = 0; trial < 6; trial++) {
         experts e;
         experts_new(&e, &d);
-        fm_expert_provider provider = {&e, E, D, F, trial & 2 ? want : NULL, get};
+        fm_expert_provider provider = {&e, E, D, F, trial & 2 ? want : NULL, get, done};
         float *x = roll_floats(&d, T * D), *shared = roll_floats(&d, T * D), *z = roll_floats(&d, T * E);
         if (trial == 5) /* everybody goes to the same three */
             for (int i = 0; i < T * E; i++) z[i] = (float)(i % E);
@@ -356,6 +375,7 @@ static void experts_and_combine_agree_with_dense_loops(void **state) {
         mixture_double(&e, x, trial & 1 ? copy : NULL, &r, expected);
         compare_to("mixture", fm_plan_floats(b.plan, y), expected, T * D, 2e-3);
         if (trial & 2) assert_int_equal(e.wanted, e.got);
+        assert_false(e.passing);
         if (trial == 5) assert_int_equal(e.got, K);
         free(x), free(shared), free(z), free(copy), free(expected);
         bench_free(&b);
@@ -402,7 +422,7 @@ static void watched_experts_count_what_is_sent_to_them_and_what_lies_between(voi
     for (int trial = 0; trial < 2; trial++) {
         experts e;
         experts_new(&e, &d);
-        fm_expert_provider provider = {&e, E, D, F, want, get};
+        fm_expert_provider provider = {&e, E, D, F, want, get, done};
         float *x = roll_floats(&d, T * D), *z = roll_floats(&d, T * E);
         for (int t = 0; t < T; t++) z[t * E + 4] = -50; /* nobody goes to expert 4 */
         double in[E * D] = {0}, between[E * F] = {0}, in_rows[E] = {0}, between_rows[E] = {0};
@@ -447,7 +467,7 @@ static void an_expert_that_cannot_be_had_stops_the_run(void **state) {
     experts_new(&e, &d);
     e.got = INT_MAX;
     fm_gate gate = {.n_experts = E, .per_token = K, .n_groups = 1, .kept_groups = 1, .scale = 1};
-    fm_expert_provider provider = {&e, E, D, F, NULL, get};
+    fm_expert_provider provider = {&e, E, D, F, NULL, get, done};
     float *x = roll_floats(&d, D), *z = roll_floats(&d, E);
     bench b = bench_new(1, K, 1);
     fm_error err;
@@ -460,6 +480,15 @@ static void an_expert_that_cannot_be_had_stops_the_run(void **state) {
     fm_step step = {.n_rows = 1, .n_segments = 1, .segments = &segment};
     assert_int_equal(fm_plan_run(b.plan, &step, &err), FM_ERR_IO);
     assert_non_null(strstr(err.message, "cannot be read"));
+    assert_true(fm_plan_waited(b.plan) == 0);
+    provider.want = want; /* the plan has its address */
+    e.passing = false;
+    assert_int_equal(fm_plan_run(b.plan, &step, &err), FM_ERR_IO); /* again from get */
+    assert_false(e.passing);
+    e.wanted = INT_MAX;
+    assert_int_equal(fm_plan_run(b.plan, &step, &err), FM_ERR_IO);
+    assert_non_null(strstr(err.message, "cannot be brought"));
+    assert_true(fm_plan_waited(b.plan) > 0);
     bench_free(&b);
     experts_free(&e);
     free(x), free(z);
