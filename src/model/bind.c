@@ -51,7 +51,7 @@ fm_status fm_bind_slice(fm_binder *b, const fm_store_entry *e, int64_t first, in
     fm_tensor slice = fm_tensor_slice_rows(&e->tensor, first, n_out);
     fm_weight_init(w, e->name, &slice);
     b->model->parameters += (uint64_t)(n_out * n_in);
-    return remember(b, (fm_binding){w, e, slice});
+    return remember(b, (fm_binding){.weight = w, .entry = e, .slice = slice});
 }
 
 fm_status fm_bind_matrix(fm_binder *b, fm_role role, int64_t n_out, int64_t n_in, fm_weight *w) {
@@ -172,6 +172,21 @@ static fm_status bind_expert(fm_binder *b, fm_role role, int64_t e, int64_t n_ou
     return fm_bind_slice(b, entry, gguf ? e * n_out : 0, n_out, n_in, w);
 }
 
+/* All experts' gates, ups or downs (`matrix` 0, 1, 2). */
+static fm_status bind_experts(fm_binder *b, fm_moe_weights *w, int matrix, fm_role role, int64_t n_out,
+                              int64_t n_in, fm_weight **out) {
+    int64_t n = b->model->config.n_routed_experts;
+    FM_TRY(fm_bind_array(b, (size_t)n, sizeof(fm_weight), (void **)out));
+    for (int64_t e = 0; e < n; e++) {
+        FM_TRY(bind_expert(b, role, e, n_out, n_in, &(*out)[e]));
+        fm_binding *last = &b->model->bindings[b->model->n_bindings - 1];
+        last->moe = w;
+        last->expert = (int)e;
+        last->matrix = matrix;
+    }
+    return FM_OK;
+}
+
 static fm_status bind_moe(fm_binder *b, fm_layer *layer) {
     const fm_config *c = &b->model->config;
     fm_moe_weights *w = &layer->moe;
@@ -179,12 +194,9 @@ static fm_status bind_moe(fm_binder *b, fm_layer *layer) {
     FM_TRY(fm_bind_matrix(b, FM_ROLE_ROUTER, n, d, &w->router));
     FM_TRY(fm_bind_vector(b, FM_ROLE_ROUTER_BIAS, n, c->topk_method == FM_TOPK_NOAUX_TC,
                           &w->router_bias));
-    FM_TRY(fm_bind_array(b, (size_t)n, sizeof(fm_weight), (void **)&w->gate));
-    FM_TRY(fm_bind_array(b, (size_t)n, sizeof(fm_weight), (void **)&w->up));
-    FM_TRY(fm_bind_array(b, (size_t)n, sizeof(fm_weight), (void **)&w->down));
-    for (int64_t e = 0; e < n; e++) FM_TRY(bind_expert(b, FM_ROLE_EXPERT_GATE, e, f, d, &w->gate[e]));
-    for (int64_t e = 0; e < n; e++) FM_TRY(bind_expert(b, FM_ROLE_EXPERT_UP, e, f, d, &w->up[e]));
-    for (int64_t e = 0; e < n; e++) FM_TRY(bind_expert(b, FM_ROLE_EXPERT_DOWN, e, d, f, &w->down[e]));
+    FM_TRY(bind_experts(b, w, 0, FM_ROLE_EXPERT_GATE, f, d, &w->gate));
+    FM_TRY(bind_experts(b, w, 1, FM_ROLE_EXPERT_UP, f, d, &w->up));
+    FM_TRY(bind_experts(b, w, 2, FM_ROLE_EXPERT_DOWN, d, f, &w->down));
     w->provider = (fm_expert_provider){.context = w, .n_experts = n, .hidden_size = d,
                                        .intermediate_size = f, .get = get_expert};
     if (c->n_shared_experts == 0) {

@@ -8,7 +8,12 @@ typedef struct fm_binding {
     fm_weight *weight;
     const fm_store_entry *entry; /* where it comes from */
     fm_tensor slice;             /* the rows it is made of */
+    fm_moe_weights *moe;         /* of whose experts it is a matrix; NULL: none's */
+    int expert, matrix;          /* which; 0, 1, 2: gate, up, down */
 } fm_binding;
+
+/* Bytes of its copy in the kernels' layout; 0 where the rows of the file are used in place. */
+size_t fm_binding_copy_bytes(const fm_model *model, const fm_binding *binding);
 
 /* A number for a sample of the bytes it is made of, which are in `store`. */
 uint64_t fm_binding_fingerprint(const fm_store *store, const fm_binding *binding);

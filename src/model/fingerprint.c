@@ -1,6 +1,6 @@
 /* fingerprint.c: one number for a model's configuration and weights, so that what was computed with
  * one model is not mistaken for another's. */
-#include "model/bind.h"
+#include "model/lazy.h"
 
 #include "base/hash.h"
 #include "model/arch/arch.h"
@@ -69,6 +69,7 @@ uint64_t fm_model_fingerprint(const fm_model *m) {
     uint64_t weights = m->sampled + sample(m->store, &m->embed.source, 1);
     for (size_t i = 0; i < m->n_bindings && !m->sampled_all; i++)
         weights += fm_binding_fingerprint(m->store, &m->bindings[i]);
+    if (m->lazy) weights += fm_lazy_sampled(m->lazy);
     const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights};
     return fm_hash(parts, sizeof parts, 0);
 }

@@ -1,6 +1,6 @@
 #include "model/model.h"
 
-#include "model/bind.h"
+#include "model/lazy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +147,7 @@ fm_status fm_model_bind(const fm_store *store, const fm_model_options *options, 
 void fm_model_free(fm_model *m) {
     if (!m) return;
     for (size_t i = 0; i < m->n_bindings; i++) fm_weight_clear(m->bindings[i].weight);
+    fm_lazy_free(m->lazy);
     fm_free(m->packed);
     fm_free(m->bindings);
     fm_arena_clear(&m->arena);

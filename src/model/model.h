@@ -42,6 +42,7 @@ typedef struct fm_moe_weights {
     fm_weight router_bias;            /* [E], noaux_tc */
     fm_weight *gate, *up, *down;      /* E each: [F, D], [F, D], [D, F] */
     fm_expert_provider provider;      /* over the three arrays */
+    struct fm_lazy_layer *lazy;       /* packs experts when they are chosen; NULL: all are packed */
 } fm_moe_weights;
 
 typedef struct fm_ffn_weights {
@@ -71,6 +72,7 @@ typedef struct fm_model_options {
     fm_arith arith;  /* fast: weights for both forms of MLA */
     bool pack;       /* false: use the file's rows in place */
     bool mtp;        /* bind the multi-token-prediction module, if there is one */
+    bool lazy;       /* pack routed experts when a step first chooses them, not while loading */
 } fm_model_options;
 
 struct fm_model {
@@ -86,7 +88,8 @@ struct fm_model {
     fm_mtp_weights *mtp;              /* NULL: none */
 
     fm_arena arena;                   /* names, vectors, arrays of weights */
-    void *packed;                     /* all packed and derived matrices, once loaded */
+    void *packed;                     /* all packed and derived matrices, once loaded ... */
+    struct fm_lazy *lazy;             /* ... but those that are packed when they are chosen; NULL: none */
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
     uint64_t parameters;              /* elements of all bound weights (a tied head counts once, the
@@ -94,7 +97,7 @@ struct fm_model {
     uint64_t sampled;                 /* sum over samples of weights, see fm_model_fingerprint */
     bool sampled_all;                 /* the matrices too: loading them went past their bytes anyway */
     double load_seconds;              /* what loading took */
-    uint64_t load_bytes;              /* of the file, read and packed */
+    uint64_t load_bytes;              /* of the file, read and packed while loading */
 };
 
 /* `store` must stay open as long as the model. */
@@ -108,16 +111,27 @@ void fm_model_free(fm_model *model);
  * three pages of the file for each matrix. Bound otherwise (arithmetic, MTP), it may be another. */
 uint64_t fm_model_fingerprint(const fm_model *model);
 
-/* Bytes that loading will take: packed copies and derived ones. */
+/* Bytes that loading will take: packed copies and derived ones. Of these, those of a lazy model's experts
+ * are only touched as they are packed. */
 uint64_t fm_model_memory(const fm_model *model);
+uint64_t fm_model_memory_later(const fm_model *model);
 
-/* Packs every matrix, in the order of the file, on all threads of the pool; the bits do not depend on
- * how many. `progress` may be NULL; returning false cancels (FM_ERR_CANCELLED). A file that has become
- * shorter and a disk that fails are FM_ERR_IO. Where file and copies do not fit into memory together,
- * the system is told to let go of the file behind the reader. After a failure the model can only be freed. */
+/* Packs every matrix but a lazy model's experts, in the order of the file, on all threads of the pool; the
+ * bits do not depend on how many. `progress` may be NULL; returning false cancels (FM_ERR_CANCELLED). A
+ * file that has become shorter and a disk that fails are FM_ERR_IO. Where file and copies do not fit into
+ * memory together, the system is told to let go of the file behind the reader. After a failure the model
+ * can only be freed. */
 fm_status fm_model_load(fm_model *model, fm_pool *pool,
                         bool (*progress)(void *context, double fraction), void *context,
                         fm_error *err);
+
+/* What a lazy model has packed since it was loaded; zeros for any other. Any thread may ask. */
+typedef struct fm_later {
+    uint64_t experts, experts_total; /* whole experts of a layer, and how many there are */
+    uint64_t bytes;                  /* of the file, read and packed */
+    double seconds;                  /* that steps waited for it */
+} fm_later;
+fm_later fm_model_later(const fm_model *model);
 
 int64_t fm_model_rotary_dims(const fm_config *config);
 
