@@ -103,6 +103,9 @@ typedef struct fathom_model_options {
     uint64_t memory_limit;        /* bytes; 0: what the machine has available. A model that needs
                                      more is refused before anything is taken. */
     bool map_only;                /* use the file's rows in place: starts at once, runs slower */
+    bool lazy;                    /* pack routed experts when a step first chooses them, instead of all while
+                                     opening: the same bits, a sooner start, slower first steps. The files must
+                                     stay as they are while the model is open. The default */
     /* Called while weights are packed; fraction in [0, 1]. Returning false cancels. */
     bool (*progress)(void *context, double fraction);
     void *progress_context;
@@ -132,8 +135,12 @@ typedef struct fathom_model_info {
     uint64_t cache_bytes_per_token;
     uint64_t cache_bytes;        /* most that keys and values of all sessions may take */
     bool mtp;                    /* a multi-token-prediction module is there to guess */
-    double load_seconds;         /* what reading and packing the weights took */
+    double load_seconds;         /* what reading and packing the weights took while opening */
     uint64_t load_bytes;         /* of the files, that were read and packed for it */
+    uint64_t experts_later;      /* how many were left to be packed when they are chosen, in all layers ... */
+    uint64_t experts_packed;     /* ... and have been since, */
+    uint64_t experts_bytes;      /* from so many bytes of the files, */
+    double experts_seconds;      /* while steps waited so long */
 } fathom_model_info;
 
 FATHOM_API fathom_model_info fathom_model_describe(const fathom_model *model);

@@ -11,6 +11,7 @@
 /* What a run would take, in bytes. */
 typedef struct needs {
     uint64_t weights, plan, replies;
+    uint64_t weights_later;    /* of the weights: experts that are packed when they are first chosen */
     uint64_t weights_in_place; /* leaving the file's rows where they are */
     uint64_t page;             /* cache of page_positions positions, with what a page costs beside rows */
     uint64_t token;            /* of one position */
@@ -61,6 +62,7 @@ static fm_status find_needs(const fm_store *store, const fathom_model_options *o
     FM_TRY(weigh(store, o, false, &model, &n->weights_in_place, err));
     fm_model_free(model);
     FM_TRY(weigh(store, o, !o->map_only, &model, &n->weights, err));
+    n->weights_later = fm_model_memory_later(model);
     n->parameters = model->parameters;
     fm_status status = weigh_plan(model, o, level, n, err);
     fm_model_free(model);
@@ -133,6 +135,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
     const int64_t largest = largest_context(n, config->max_position_embeddings);
     fm_json_open(w, "memory", '{');
     fm_json_put_integer(w, "weights", (int64_t)n->weights);
+    fm_json_put_integer(w, "weights_later", (int64_t)n->weights_later);
     fm_json_put_integer(w, "weights_in_place", (int64_t)n->weights_in_place);
     fm_json_put_integer(w, "plan", (int64_t)n->plan);
     fm_json_put_integer(w, "replies", (int64_t)n->replies);

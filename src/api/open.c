@@ -8,7 +8,7 @@ enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256, MOS
 
 fathom_model_options fathom_model_defaults(void) {
     return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_BF16,
-                                  .activations = FATHOM_ACTIVATIONS_INT16};
+                                  .activations = FATHOM_ACTIVATIONS_INT16, .lazy = true};
 }
 
 fm_kv_type fm_api_kv_type(fathom_cache_type type) {
@@ -42,7 +42,7 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
 
 fm_model_options fm_api_model_options(const fathom_model_options *o) {
     return (fm_model_options){.arith = o->arith == FATHOM_FAST ? FM_FAST : FM_EXACT,
-                              .pack = !o->map_only, .mtp = !o->no_mtp};
+                              .pack = !o->map_only, .mtp = !o->no_mtp, .lazy = o->lazy};
 }
 
 fm_engine_options fm_api_engine_options(const fathom_model_options *o, fm_cpu_level level, fm_pool *pool) {
@@ -202,6 +202,7 @@ static uint64_t active_parameters(const fm_model *m) {
 fathom_model_info fathom_model_describe(const fathom_model *m) {
     const fm_config *c = &m->inner->config;
     const fm_kv_shape *kv = fm_engine_kv(m->engine);
+    const fm_later later = fm_model_later(m->inner);
     return (fathom_model_info){
         .name = m->name, .architecture = c->arch->name,
         .format = fm_store_format_name(m->store), .cpu = m->options.cpu,
@@ -214,7 +215,9 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .cache_bytes_per_token = kv->page_bytes / (uint64_t)kv->page_positions,
         .cache_bytes = fm_engine_options_of(m->engine)->cache_limit,
         .mtp = fm_engine_has_mtp(m->engine), .load_seconds = m->inner->load_seconds,
-        .load_bytes = m->inner->load_bytes};
+        .load_bytes = m->inner->load_bytes, .experts_later = later.experts_total,
+        .experts_packed = later.experts, .experts_bytes = later.bytes,
+        .experts_seconds = later.seconds};
 }
 
 fathom_sampling fathom_sampling_defaults(const fathom_model *m) {

@@ -99,6 +99,8 @@ void fm_answer_rate(fm_buffer *out, const char *what, int64_t tokens, double sec
  * it was generated with. */
 void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_generate_options *o,
                      bool all);
+/* "1.1 GiB read and packed in 0.40 s · 512 of 1,664 experts packed since, in 1.3 s" */
+void fm_answer_loading(fm_buffer *out, const fathom_model *model);
 /* The reply as JSON's object: text, figures, and `tokens` (items of an array, or empty). */
 fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_model *model,
                          const fathom_generation *g, const fathom_generate_options *o,

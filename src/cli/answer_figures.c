@@ -55,6 +55,16 @@ void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_ge
                          g->logits_hash);
 }
 
+void fm_answer_loading(fm_buffer *out, const fathom_model *model) {
+    fathom_model_info info = fathom_model_describe(model);
+    fm_buffer_format(out, "%s read and packed in %.2f s", fm_human_bytes((double)info.load_bytes),
+                     info.load_seconds);
+    if (info.experts_later == 0) return;
+    fm_buffer_format(out, " · %s ", fm_human_integer((double)info.experts_packed));
+    fm_buffer_format(out, "of %s experts packed since, ", fm_human_integer((double)info.experts_later));
+    fm_buffer_format(out, "from %s in %.2f s", fm_human_bytes((double)info.experts_bytes), info.experts_seconds);
+}
+
 /* ---- for programs ----------------------------------------------------------------------------*/
 
 static void put_bytes(fm_buffer *out, const fathom_tokenizer *t, int32_t id) {
@@ -130,6 +140,8 @@ fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_m
     fm_buffer_format(out, ",\n \"threads\": %d,\n \"arith\": \"%s\",\n \"activations\": \"%s\"",
                      info.threads, g->arith == FATHOM_EXACT ? "exact" : "fast",
                      activations[g->activations]);
+    fm_buffer_format(out, ",\n \"load_seconds\": %.6f,\n \"experts_seconds\": %.6f", info.load_seconds,
+                     info.experts_seconds);
     fm_buffer_format(out, ",\n \"logits_hash\": \"%016" PRIx64 "\"", g->logits_hash);
     if (tokens) {
         fm_buffer_text(out, ",\n \"tokens\": [");

@@ -188,6 +188,9 @@ static fm_status do_stats(fm_chat *c, const char *rest, fm_error *err) {
         fm_chat_note(c, fm_buffer_string(&line));
         line.size = 0;
     }
+    fm_answer_loading(&line, c->model);
+    fm_chat_note(c, fm_buffer_string(&line));
+    line.size = 0;
     fm_buffer_format(&line, "context %s of %s tokens, %s of %s", fm_human_integer((double)held),
                      fm_human_integer((double)info.context),
                      fm_human_bytes((double)held * (double)info.cache_bytes_per_token),

@@ -274,7 +274,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     char *json;
     fm_load_arguments load = a->load; /* no room for sessions: there are none */
     if (load.context < 0) load.context = 1;
-    load.no_mtp = true;
+    load.no_mtp = load.eager = true;
     FM_TRY(fm_load_model(a->model, &load, &model, err));
     fm_status status = measure(a, model, &o, &json, err);
     if (status == FM_OK) {

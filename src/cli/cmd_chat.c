@@ -21,6 +21,7 @@ static const fm_option options[] = {
     FM_ANSWER_OPTIONS(fm_chat_arguments, answer),
     FM_SAMPLING_OPTIONS(fm_chat_arguments, sampling),
     FM_LOAD_OPTIONS(fm_chat_arguments, load),
+    FM_EAGER_OPTION(fm_chat_arguments, load),
 };
 
 static fm_status run(const void *parsed, fm_error *err);

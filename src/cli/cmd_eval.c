@@ -191,6 +191,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     FM_TRY(fm_said(fathom_eval_count(a->questions, a->limit > 0 ? a->limit : 0, &count, &said), &said, err));
     fathom_model *model;
     fm_load_arguments load = a->load;
+    load.eager = true;
     load.no_mtp = true; /* replies side by side keep the machine busy without guesses */
     FM_TRY(fm_load_model(a->model, &load, &model, err));
     fm_status status = ask(a, model, err);

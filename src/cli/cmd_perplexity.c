@@ -219,7 +219,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     fathom_model *model;
     fm_load_arguments load = a->load; /* no room for sessions: there are none */
     if (load.context < 0) load.context = SHORTEST;
-    load.no_mtp = true;
+    load.no_mtp = load.eager = true;
     fm_status status = fm_load_model(a->model, &load, &model, err);
     if (status == FM_OK) {
         status = score(a, model, text, size, err);

@@ -153,7 +153,7 @@ static fm_status collect(const arguments *a, fathom_model *model, const char *te
 
 static fm_status run_collect(const arguments *a, fm_error *err) {
     fm_load_arguments load = {.threads = a->threads, .context = 4, .rows = -1, .arith = -1, .cache = -1,
-                              .no_mtp = true}; /* no room for sessions: there are none */
+                              .eager = true, .no_mtp = true}; /* no room for sessions: there are none */
     fathom_model *model;
     char *text;
     size_t size;

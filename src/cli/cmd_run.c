@@ -32,6 +32,7 @@ static const fm_option options[] = {
      .offset = offsetof(arguments, stats)},
     FM_SAMPLING_OPTIONS(arguments, sampling),
     FM_LOAD_OPTIONS(arguments, load),
+    FM_EAGER_OPTION(arguments, load),
 };
 
 static fm_status run(const void *parsed, fm_error *err);
@@ -154,13 +155,19 @@ static fm_status print_json(const arguments *a, const fathom_model *model, const
     return status;
 }
 
-static void print_stats(const arguments *a, const fathom_generation *g, const fathom_generate_options *o) {
+static void print_stats(const arguments *a, const fathom_model *model, const fathom_generation *g,
+                        const fathom_generate_options *o) {
     if (a->json || !(a->stats || a->load.verbose || fm_is_terminal(stderr))) return;
     fm_ink ink = fm_ink_for(stderr);
     fm_buffer line = {0};
     fm_answer_stats(&line, g, o, a->stats);
     fprintf(stderr, "%s%s%s%s\n", fm_is_terminal(stderr) ? "\n" : "", ink.dim,
             fm_buffer_string(&line), ink.reset);
+    line.size = 0;
+    if (a->stats) {
+        fm_answer_loading(&line, model);
+        fprintf(stderr, "%s%s%s\n", ink.dim, fm_buffer_string(&line), ink.reset);
+    }
     fm_buffer_clear(&line);
 }
 
@@ -189,7 +196,7 @@ static fm_status generate(const arguments *a, fathom_model *model, const int32_t
     fm_answer_end(&answer);
     if (status == FM_OK && a->json) status = print_json(a, model, &answer, &result, o, &tokens, err);
     if (status == FM_OK) status = fm_output_status(err);
-    if (status == FM_OK) print_stats(a, &result, o);
+    if (status == FM_OK) print_stats(a, model, &result, o);
     if (status == FM_OK && interrupted) status = FM_ERR_CANCELLED;
     fm_answer_clear(&answer);
     fm_buffer_clear(&tokens.text);

@@ -21,18 +21,20 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
     if (a->activations >= 0) o.activations = (fathom_activations)a->activations;
     o.map_only = a->map_only;
     o.no_mtp = a->no_mtp;
+    o.lazy = !a->eager;
     return o;
 }
 
 /* "needs 480 MiB of 21.8 GiB: weights 92.4 MiB, ...": before any of it is taken. Where it cannot be
- * known, opening the model will say why. Returns the bytes of the weights, or 0. */
+ * known, opening the model will say why. Returns the bytes of the weights that loading packs, or 0. */
 static double say_needs(const char *path, const fathom_model_options *options) {
     char *text;
-    double weights = 0;
+    double weights = 0, later = 0;
     fm_json *root = NULL;
     if (fathom_inspect(path, options, &text, NULL) != FATHOM_OK) return 0;
     if (fm_json_parse(text, strlen(text), &root, NULL) == FM_OK) {
         weights = fm_report_number(root, "memory", "weights");
+        later = fm_report_number(root, "memory", "weights_later");
         double plan = fm_report_number(root, "memory", "plan") + fm_report_number(root, "memory", "replies");
         double available = fm_report_number(root, "memory", "available");
         double context = fm_report_number(root, "memory", "context");
@@ -50,7 +52,7 @@ static double say_needs(const char *path, const fathom_model_options *options) {
     }
     fm_json_free(root);
     fathom_free(text);
-    return weights;
+    return weights - later;
 }
 
 fm_status fm_load_model(const char *path, const fm_load_arguments *a, fathom_model **out,

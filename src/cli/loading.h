@@ -12,6 +12,7 @@ typedef struct fm_load_arguments {
     const char *cpu;
     int arith, cache, activations; /* enums of fathom.h; -1: the library's default */
     bool map_only, verbose;
+    bool eager;  /* also set by commands that soon need all experts, or measure time */
     bool no_mtp; /* set by commands that never guess */
 } fm_load_arguments;
 
@@ -41,6 +42,12 @@ typedef struct fm_load_arguments {
      .offset = offsetof(type, member.map_only)},                                                   \
     {FM_OPTION_FLAG, "verbose", 'v', .help = "say what is loaded and what it needs",               \
      .offset = offsetof(type, member.verbose)}
+
+/* For commands that answer. */
+#define FM_EAGER_OPTION(type, member)                                                              \
+    {FM_OPTION_FLAG, "eager",                                                                      \
+     .help = "pack all experts before the first answer, not each when it is first chosen",         \
+     .offset = offsetof(type, member.eager)}
 
 typedef struct fm_sampling_arguments {
     double temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;

@@ -1,6 +1,7 @@
 """fathom run: prompts from everywhere, what the answer looks like, what is refused."""
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -119,7 +120,18 @@ class Output(unittest.TestCase):
     def test_stats_tell_speed_and_fingerprint(self):
         ran = run(self.MODEL, 'Hello', '-n', '8', '--stats')
         self.assertRegex(ran.err, r'\Aprompt \d+ tokens?, [\d.,]+/s · reply \d+ tokens?, [\d.,]+/s'
-                                  r'( · cut at the limit)? · exact, int16 activations · logits [0-9a-f]{16}\n\Z')
+                                  r'( · cut at the limit)? · exact, int16 activations · logits [0-9a-f]{16}\n'
+                                  r'[\d.]+ [KMG]iB read and packed in [\d.]+ s\n\Z')
+
+    def test_stats_tell_how_many_experts_were_packed(self):
+        said = {}
+        for more in (), ('--eager',):
+            ran = run(tap.golden('tiny-v3'), 'Hello', '-n', '8', '--stats', *more)
+            self.assertRegex(ran.err, r'\n[\d.]+ [KMG]iB read and packed in [\d.]+ s'
+                                      + ('' if more else r' · \d+ of 64 experts packed since, from '
+                                                         r'[\d.]+ [KMG]iB in [\d.]+ s') + r'\n\Z')
+            said[more] = ran.out, re.search(r'logits (\S+)', ran.err).group(1)
+        self.assertEqual(said[()], said[('--eager',)])
 
     def test_at_a_terminal_stats_are_dim(self):
         at = terminal.Terminal('run', self.MODEL, 'Hello', '-n', '8')

@@ -129,7 +129,7 @@ class Options(unittest.TestCase):
         self.assertLessEqual(said['steps'] - 1, 40 - said['right_guesses'])
         ran = tap.fathom('run', self.folder, '--style', 'r1', '-T', '0', '--stats', '--stop', 'large', 'Hi')
         self.assertRegex(ran.err, r'reply \d+ tokens, [\d.,]+/s, \d+ of reasoning · stopped at "large"'
-                                  r'.* · exact, int16 activations · logits [0-9a-f]{16}\n\Z')
+                                  r'.* · exact, int16 activations · logits [0-9a-f]{16}\n.*\n\Z')
         ran = tap.fathom('run', tap.golden('tiny-v3'), '--arith', 'fast', '--activations', 'f32', '-n', '3',
                          '--stats', 'Hi')
         self.assertIn(' · fast, f32 activations · logits ', ran.err)
