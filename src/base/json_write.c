@@ -82,6 +82,11 @@ void fm_json_put_real(fm_json_writer *w, const char *key, double value) {
         fm_buffer_text(w->out, "null");
 }
 
+void fm_json_put_float(fm_json_writer *w, const char *key, double value) {
+    fm_json_put_real(w, key, value);
+    if (isfinite(value) && value == trunc(value) && fabs(value) < 1e15) fm_buffer_text(w->out, ".0");
+}
+
 void fm_json_put_bool(fm_json_writer *w, const char *key, bool value) {
     begin_item(w, key);
     fm_buffer_text(w->out, value ? "true" : "false");

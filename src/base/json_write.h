@@ -26,5 +26,7 @@ void fm_json_close(fm_json_writer *w, char bracket);                 /* '}' or '
 void fm_json_put_integer(fm_json_writer *w, const char *key, int64_t value);
 /* 15 digits; infinities and NaN, which JSON cannot say, become null. */
 void fm_json_put_real(fm_json_writer *w, const char *key, double value);
+/* The same, but 1 is written as 1.0: some readers of configurations refuse an integer where they want a float. */
+void fm_json_put_float(fm_json_writer *w, const char *key, double value);
 void fm_json_put_bool(fm_json_writer *w, const char *key, bool value);
 void fm_json_put_text(fm_json_writer *w, const char *key, const char *text); /* NULL: null */

@@ -60,7 +60,7 @@ static void put_rope(fm_json_writer *w, const fm_config *c) {
     const fm_rope_config *rope = &c->rope;
     static const char *const names[] = {[FM_ROPE_LINEAR] = "linear", [FM_ROPE_YARN] = "yarn",
                                         [FM_ROPE_LLAMA3] = "llama3"};
-    fm_json_put_real(w, "rope_theta", rope->theta);
+    fm_json_put_float(w, "rope_theta", rope->theta);
     if (rope->kind == FM_ROPE_PLAIN) {
         fm_json_put_text(w, "rope_scaling", NULL);
         return;
@@ -115,7 +115,7 @@ static void put_experts(fm_json_writer *w, const fm_config *c) {
     fm_json_put_text(w, "topk_method", methods[c->topk_method]);
     fm_json_put_text(w, "scoring_func", c->scoring == FM_SCORING_SIGMOID ? "sigmoid" : "softmax");
     fm_json_put_bool(w, "norm_topk_prob", c->norm_topk_prob);
-    fm_json_put_real(w, "routed_scaling_factor", c->routed_scaling_factor);
+    fm_json_put_float(w, "routed_scaling_factor", c->routed_scaling_factor);
 }
 
 static void put_latent(fm_json_writer *w, const fm_config *c) {
@@ -166,7 +166,7 @@ fm_status fm_hf_put_config(fm_buffer *out, const fm_config *config, const fm_sto
     fm_json_put_integer(&w, "num_hidden_layers", c->num_hidden_layers);
     if (c->mla) put_latent(&w, c);
     else put_dense(&w, c);
-    fm_json_put_real(&w, "rms_norm_eps", c->rms_norm_eps);
+    fm_json_put_float(&w, "rms_norm_eps", c->rms_norm_eps);
     put_rope(&w, c);
     fm_json_put_bool(&w, "tie_word_embeddings", c->tie_word_embeddings);
     if (dtype == FM_DTYPE_F8_E4M3) fm_hf_put_fp8(&w);

@@ -82,12 +82,12 @@ fm_status fm_initial_config(const char *preset, int64_t vocabulary, int64_t bos,
     fm_json_put_text(&w, "topk_method", "noaux_tc");
     fm_json_put_text(&w, "scoring_func", "sigmoid");
     fm_json_put_bool(&w, "norm_topk_prob", true);
-    fm_json_put_real(&w, "routed_scaling_factor", 1);
+    fm_json_put_float(&w, "routed_scaling_factor", 1);
     fm_json_put_text(&w, "hidden_act", "silu");
     fm_json_put_bool(&w, "attention_bias", false);
-    fm_json_put_real(&w, "attention_dropout", 0);
-    fm_json_put_real(&w, "rms_norm_eps", 1e-6);
-    fm_json_put_real(&w, "rope_theta", 10000);
+    fm_json_put_float(&w, "attention_dropout", 0);
+    fm_json_put_float(&w, "rms_norm_eps", 1e-6);
+    fm_json_put_float(&w, "rope_theta", 10000);
     fm_json_put_text(&w, "rope_scaling", NULL);
     fm_json_put_bool(&w, "tie_word_embeddings", true);
     fm_json_put_bool(&w, "use_cache", true);

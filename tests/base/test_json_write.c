@@ -13,6 +13,10 @@ static void write_sample(fm_buffer *out) {
     fm_json_put_integer(&w, "large", INT64_MAX);
     fm_json_put_real(&w, "real", 0.1);
     fm_json_put_real(&w, "infinite", INFINITY);
+    fm_json_put_float(&w, "whole", -16);
+    fm_json_put_float(&w, "half", 0.5);
+    fm_json_put_float(&w, "huge", 1e300);
+    fm_json_put_float(&w, "endless", INFINITY);
     fm_json_open(&w, "empty", '[');
     fm_json_close(&w, ']');
     fm_json_open(&w, "list", '[');
@@ -55,6 +59,15 @@ static void levels_are_indented_and_flat_lists_stay_on_a_line(void **state) {
     fm_buffer_clear(&out);
 }
 
+static void a_float_has_a_point_where_an_integer_would_do(void **state) {
+    (void)state;
+    fm_buffer out = {0};
+    write_sample(&out);
+    assert_non_null(strstr(fm_buffer_string(&out), "  \"whole\": -16.0,\n  \"half\": 0.5,\n  \"huge\": 1e+300,\n"
+                                                   "  \"endless\": null,\n"));
+    fm_buffer_clear(&out);
+}
+
 static void running_out_of_memory_shows_in_the_buffer(void **state) {
     (void)state;
     fm_error err;
@@ -70,6 +83,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(levels_are_indented_and_flat_lists_stay_on_a_line),
+        cmocka_unit_test(a_float_has_a_point_where_an_integer_would_do),
         cmocka_unit_test(running_out_of_memory_shows_in_the_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
