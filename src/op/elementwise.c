@@ -1,7 +1,7 @@
 /* elementwise.c: swiglu and add.
  * swiglu: y = silu(gate) * up, silu(z) = z / (1 + e^-z).                         Shazeer 2020
  *   backward_input: dgate += dy up s (1 + gate (1 - s)), dup += dy silu(gate), s = 1/(1+e^-gate)
- * add: y = x + residual, in the residual's place.  backward_input: both gradients += dy. */
+ * add: y = scale x + residual, in the residual's place.  backward_input: dx += scale dy, dresidual += dy. */
 #include "op/op.h"
 #include "op/op_private.h"
 #include "op/op_sample.h"
@@ -13,11 +13,12 @@ typedef struct job {
     const float *a, *b;
     float *y;
     int64_t columns;
+    float scale; /* of add */
 } job;
 
-static job job_of(const fm_run *run, const fm_node *node) {
+static job job_of(const fm_run *run, const fm_node *node, float scale) {
     return (job){run->kernels, fm_input(run, node, 0), fm_input(run, node, 1),
-                 fm_output(run, node, 0), fm_columns(run, node->inputs[0])};
+                 fm_output(run, node, 0), fm_columns(run, node->inputs[0]), scale};
 }
 
 static void swiglu_rows(void *context, int64_t begin, int64_t end, int worker) {
@@ -28,7 +29,7 @@ static void swiglu_rows(void *context, int64_t begin, int64_t end, int worker) {
 }
 
 static fm_status swiglu_forward(const fm_run *run, const fm_node *node) {
-    job j = job_of(run, node);
+    job j = job_of(run, node, 1);
     fm_pool_for(run->pool, fm_rows(run, node->inputs[0]), 4, swiglu_rows, &j);
     return FM_OK;
 }
@@ -83,16 +84,22 @@ fm_value fm_swiglu(fm_plan *p, fm_value gate, fm_value up) {
     return y;
 }
 
+/* y += scale x: without a product where there is nothing to scale. */
+static void add_scaled(const fm_kernels *k, float scale, const float *x, int64_t n, float *y) {
+    if (scale == 1) k->add(x, n, y);
+    else k->axpy(scale, x, n, y);
+}
+
 static void add_rows(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
     int64_t at = begin * j->columns, n = (end - begin) * j->columns;
     if (j->y != j->b) memcpy(j->y + at, j->b + at, (size_t)n * sizeof(float));
-    j->k->add(j->a + at, n, j->y + at);
+    add_scaled(j->k, j->scale, j->a + at, n, j->y + at);
 }
 
 static fm_status add_forward(const fm_run *run, const fm_node *node) {
-    job j = job_of(run, node);
+    job j = job_of(run, node, *(const float *)fm_params(node));
     fm_pool_for(run->pool, fm_rows(run, node->inputs[0]), 16, add_rows, &j);
     return FM_OK;
 }
@@ -102,6 +109,7 @@ typedef struct add_job {
     const float *dy;
     float *dx[2];
     int64_t columns;
+    float scale[2];
 } add_job;
 
 static void add_gradients(void *context, int64_t begin, int64_t end, int worker) {
@@ -109,13 +117,13 @@ static void add_gradients(void *context, int64_t begin, int64_t end, int worker)
     const add_job *j = context;
     int64_t at = begin * j->columns, n = (end - begin) * j->columns;
     for (int i = 0; i < 2; i++)
-        if (j->dx[i] && j->dx[i] != j->dy) j->k->add(j->dy + at, n, j->dx[i] + at);
+        if (j->dx[i] && j->dx[i] != j->dy) add_scaled(j->k, j->scale[i], j->dy + at, n, j->dx[i] + at);
 }
 
 static fm_status add_backward(const fm_run *run, const fm_node *node) {
     add_job j = {run->kernels, fm_output_grad(run, node, 0),
                  {fm_input_grad(run, node, 0), fm_input_grad(run, node, 1)},
-                 fm_columns(run, node->inputs[0])};
+                 fm_columns(run, node->inputs[0]), {*(const float *)fm_params(node), 1}};
     fm_pool_for(run->pool, fm_rows(run, node->inputs[0]), 16, add_gradients, &j);
     return FM_OK;
 }
@@ -131,8 +139,10 @@ static fm_value add_sample(fm_plan *p, const fm_sampler *s, int variant) {
 const fm_op fm_op_add = {.name = "add", .forward = add_forward, .backward_input = add_backward,
                          .hands_on = 2, .sample = add_sample};
 
-fm_value fm_add(fm_plan *p, fm_value x, fm_value residual) {
+fm_value fm_add_scaled(fm_plan *p, fm_value x, float scale, fm_value residual) {
     fm_value y = fm_plan_alias(p, residual);
-    fm_plan_node(p, &fm_op_add, FM_VALUES(x, residual), FM_VALUES(y), NULL, 0);
+    fm_plan_node(p, &fm_op_add, FM_VALUES(x, residual), FM_VALUES(y), &scale, sizeof scale);
     return y;
 }
+
+fm_value fm_add(fm_plan *p, fm_value x, fm_value residual) { return fm_add_scaled(p, x, 1, residual); }

@@ -8,6 +8,7 @@
 #include "op/op.h"
 #include "op/products.h"
 #include "op/op_sample.h"
+#include "pack/adapter.h"
 
 #include <assert.h>
 
@@ -156,6 +157,12 @@ static const void *begins(const fm_node *node, int worker, int threads) {
     return fm_panel_group_at(&p->parts[part].w->panels, g);
 }
 
+/* y + scale B (A x): adapters are nodes of their own, so the weight they sit on may be of any kind. */
+static fm_value adapted(fm_plan *p, fm_value x, const fm_adapter *adapter, fm_value y) {
+    fm_value low = fm_linear(p, x, &adapter->a, NULL);
+    return fm_add_scaled(p, fm_linear(p, low, &adapter->b, NULL), adapter->scale, y);
+}
+
 void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_value *y) {
     assert(n >= 1 && n <= FM_LINEARS);
     params all = {.n = n};
@@ -171,6 +178,8 @@ void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_v
                                          (size_t)parts[i].w->n_out * sizeof(float), 0);
     values[n] = -1;
     fm_plan_node(p, &fm_op_linear, FM_VALUES(x, codes), values, &all, sizeof all);
+    for (int i = 0; i < n; i++)
+        if (parts[i].w->adapter) y[i] = adapted(p, x, parts[i].w->adapter, y[i]);
 }
 
 fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *bias) {

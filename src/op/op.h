@@ -25,7 +25,8 @@ fm_value fm_rmsnorm(fm_plan *p, fm_value x, const fm_weight *g, double eps);
 fm_value fm_rmsnorm_part(fm_plan *p, fm_value x, const fm_weight *g, double eps, int64_t offset,
                          int64_t width, int64_t stride);
 
-/* y = x W^T + b, W [n_out, n_in]; b [n_out] float32 (master) or NULL. */
+/* y = x W^T + b, W [n_out, n_in]; b [n_out] float32 (master) or NULL. Where W has an adapter
+ * (pack/adapter.h), what that makes of x is added. */
 fm_value fm_linear(fm_plan *p, fm_value x, const fm_weight *w, const fm_weight *bias);
 /* Several of them over one x, y[i] for part i, as one node: at most FM_LINEARS. */
 enum { FM_LINEARS = 3 };
@@ -76,8 +77,9 @@ fm_value fm_mla_naive_over(fm_plan *p, fm_value o, fm_value q, fm_value latent, 
 
 /* y = silu(gate) * up. */
 fm_value fm_swiglu(fm_plan *p, fm_value gate, fm_value up);
-/* y = x + residual, in the residual's place. */
+/* y = x + residual, or scale x + residual, in the residual's place. */
 fm_value fm_add(fm_plan *p, fm_value x, fm_value residual);
+fm_value fm_add_scaled(fm_plan *p, fm_value x, float scale, fm_value residual);
 /* y[t] = [a[t]; b[t]]: MTP's input, embedding first. */
 fm_value fm_concat(fm_plan *p, fm_value a, fm_value b);
 /* The rows whose logits are wanted. */

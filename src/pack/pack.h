@@ -9,6 +9,8 @@
 #include "base/pool.h"
 #include "kernel/panel.h"
 
+struct fm_adapter;
+
 typedef struct fm_weight {
     const char *name;   /* Hugging Face name, for messages and gradients; borrowed */
     int64_t n_out, n_in;
@@ -19,6 +21,7 @@ typedef struct fm_weight {
     uint64_t version;   /* raised by whoever changes the compute copy */
     float *master;      /* [n_out, n_in], where somebody learns (vectors: always); NULL otherwise */
     float *grad;        /* [n_out, n_in], where this weight learns; NULL otherwise */
+    const struct fm_adapter *adapter; /* added to what this weight makes of x (adapter.h); NULL: none */
 } fm_weight;
 
 /* Describes `source` (2-D [n_out, n_in]; a 1-D [n] counts as [1, n]) without copying: panels are
