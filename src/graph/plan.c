@@ -7,8 +7,9 @@
 
 const char *fm_activations_name(fm_activations activations) {
     static const char *const names[] = {
-        [FM_ACTIVATIONS_F32] = "f32", [FM_ACTIVATIONS_INT8] = "int8", [FM_ACTIVATIONS_INT16] = "int16"};
-    return activations <= FM_ACTIVATIONS_INT16 ? names[activations] : "unknown";
+        [FM_ACTIVATIONS_F32] = "f32", [FM_ACTIVATIONS_INT8] = "int8", [FM_ACTIVATIONS_INT16] = "int16",
+        [FM_ACTIVATIONS_BF16] = "bf16"};
+    return activations <= FM_ACTIVATIONS_BF16 ? names[activations] : "unknown";
 }
 
 fm_status fm_plan_new(const fm_plan_options *options, fm_plan **out, fm_error *err) {

@@ -34,8 +34,10 @@ typedef enum fm_activations {
     FM_ACTIVATIONS_F32,  /* the numbers themselves: kernel/panel.h */
     FM_ACTIVATIONS_INT8, /* rounded to bytes, 32 to a scale, where the weight has codes: kernel/codes.h */
     FM_ACTIVATIONS_INT16, /* twice, the second time what the first left: kernel/codes.h */
+    FM_ACTIVATIONS_BF16, /* rounded to BF16 where the weight is: kernel/words.h; in a
+                           plan that learns, otherwise as F32 */
 } fm_activations;
-const char *fm_activations_name(fm_activations activations); /* "f32", "int8", "int16" */
+const char *fm_activations_name(fm_activations activations); /* "f32", "int8", "int16", "bf16" */
 
 typedef struct fm_plan_options {
     int64_t rows;        /* capacity: rows of the largest step */

@@ -74,6 +74,10 @@ typedef struct fm_float_rows {
     const int32_t *index;
 } fm_float_rows;
 
+/* Rows [row_begin, row_end) of x, at most FM_WORDS_ROWS of n floats, as rows of words in `scratch`. */
+enum { FM_WORDS_ROWS = 96 };
+fm_words fm_words_pack_rows(const fm_kernels *k, fm_word_form form, const fm_float_rows *x, int64_t n,
+                            int64_t row_begin, int64_t row_end, uint32_t *scratch);
 /* Rows [row_begin, row_end) of y = x w^T for panels [begin, end): as fm_words_multiply, with rows of n floats
  * for p->x. `scratch` holds fm_words_rows_scratch(form, n) words, 64-byte aligned. */
 int64_t fm_words_rows_scratch(fm_word_form form, int64_t n);

@@ -1,28 +1,31 @@
 /* words_floats.c: products of floats through words, piece by piece. */
 #include "kernel/words.h"
 
-enum { ROWS = 96 }; /* packed at a time: whole tiles */
-
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t fm_words_rows_scratch(fm_word_form form, int64_t n) {
-    return ROWS * fm_words_row_step(fm_words_count(form, n));
+    return FM_WORDS_ROWS * fm_words_row_step(fm_words_count(form, n));
 }
 
 static const float *row_at(const fm_float_rows *r, int64_t m) {
     return r->x + (r->index ? r->index[m] : m) * r->ld;
 }
 
+fm_words fm_words_pack_rows(const fm_kernels *k, fm_word_form form, const fm_float_rows *x, int64_t n,
+                            int64_t row_begin, int64_t row_end, uint32_t *scratch) {
+    int64_t step = fm_words_row_step(fm_words_count(form, n));
+    for (int64_t m = row_begin; m < row_end; m++)
+        k->words_of_row[form](row_at(x, m), n, scratch + (m - row_begin) * step);
+    return (fm_words){scratch, step, false};
+}
+
 void fm_words_multiply_rows(const fm_kernels *k, const fm_words_product *p, const fm_float_rows *x,
                             int64_t n, int64_t row_begin, int64_t row_end, int64_t begin, int64_t end,
                             uint32_t *scratch) {
-    int64_t step = fm_words_row_step(p->n_words);
     fm_words_product piece = *p;
-    piece.x = (fm_words){scratch, step, false};
-    for (int64_t m = row_begin; m < row_end; m += ROWS) {
-        int64_t rows = smaller(ROWS, row_end - m);
-        for (int64_t i = 0; i < rows; i++)
-            k->words_of_row[p->form](row_at(x, m + i), n, scratch + i * step);
+    for (int64_t m = row_begin; m < row_end; m += FM_WORDS_ROWS) {
+        int64_t rows = smaller(FM_WORDS_ROWS, row_end - m);
+        piece.x = fm_words_pack_rows(k, p->form, x, n, m, m + rows, scratch);
         piece.y = p->y + m * p->ldy;
         fm_words_multiply(k, &piece, 0, rows, begin, end);
     }

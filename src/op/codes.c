@@ -38,7 +38,8 @@ const fm_op fm_op_codes = {.name = "codes", .forward = forward, .is_constant = t
 
 int fm_codes_times(const fm_plan *p) {
     static const int times[] = {
-        [FM_ACTIVATIONS_F32] = 0, [FM_ACTIVATIONS_INT8] = 1, [FM_ACTIVATIONS_INT16] = 2};
+        [FM_ACTIVATIONS_F32] = 0, [FM_ACTIVATIONS_INT8] = 1, [FM_ACTIVATIONS_INT16] = 2,
+        [FM_ACTIVATIONS_BF16] = 0};
     const fm_plan_options *o = fm_plan_options_of(p);
     return o->learns ? 0 : times[o->activations];
 }

@@ -127,6 +127,69 @@ static void down(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+/* ---- products of words: some rows of an expert pass all three of its matrices at once ------------- */
+
+static bool are_words(const fm_run *run, const active *experts, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        const fm_expert *e = &experts[i].weights;
+        if (!fm_is_product_of_words(run->plan, e->gate, false) ||
+            !fm_is_product_of_words(run->plan, e->up, false) ||
+            !fm_is_product_of_words(run->plan, e->down, false))
+            return false;
+    }
+    return true;
+}
+
+static int64_t word_blocks(const active *e) { return (e->rows + FM_WORDS_ROWS - 1) / FM_WORDS_ROWS; }
+
+/* Bytes of words for rows of x, and after them of silu(gate) * up. */
+static size_t words_bytes(const fm_expert_provider *p) {
+    int64_t widest = p->hidden_size > p->intermediate_size ? p->hidden_size : p->intermediate_size;
+    return (size_t)fm_words_rows_scratch(FM_WORDS_BF16, widest) * sizeof(uint32_t);
+}
+
+static void multiply_words(const job *j, fm_words x, int64_t rows, const fm_weight *w, float *y) {
+    fm_words_product p = {.form = FM_WORDS_BF16, .x = x, .w = fm_words_of_panels(&w->panels), .n_out = w->n_out,
+                          .n_words = fm_words_count(FM_WORDS_BF16, w->n_in), .y = y, .ldy = w->n_out};
+    fm_words_multiply(j->run->kernels, &p, 0, rows, 0, fm_panel_count(&w->panels));
+}
+
+/* Slots [first, first + rows) of one expert. */
+static void pass_words(const job *j, const fm_expert *w, int64_t first, int64_t rows, float *scratch) {
+    const fm_kernels *k = j->run->kernels;
+    int64_t d = j->p->provider->hidden_size, f = j->p->provider->intermediate_size;
+    uint32_t *words = (uint32_t *)(void *)scratch;
+    float *gate = j->gate + first * f, *up = j->up + first * f;
+    float *between = scratch + words_bytes(j->p->provider) / sizeof(float);
+    fm_float_rows x = {j->x, d, j->tokens}, h = {between, f, NULL};
+    fm_words packed = fm_words_pack_rows(k, FM_WORDS_BF16, &x, d, first, first + rows, words);
+    multiply_words(j, packed, rows, w->gate, gate);
+    multiply_words(j, packed, rows, w->up, up);
+    k->swiglu(gate, up, rows * f, between);
+    packed = fm_words_pack_rows(k, FM_WORDS_BF16, &h, f, 0, rows, words);
+    multiply_words(j, packed, rows, w->down, j->y + first * d);
+}
+
+static void pass_blocks(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        const active *e = j->experts;
+        int64_t block = i;
+        for (; block >= word_blocks(e); e++) block -= word_blocks(e);
+        int64_t first = block * FM_WORDS_ROWS;
+        int64_t rows = e->rows - first < FM_WORDS_ROWS ? e->rows - first : FM_WORDS_ROWS;
+        pass_words(j, &e->weights, e->first + first, rows, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
+static void pass_all(const job *j, int64_t n_active) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < n_active; i++) n += word_blocks(&j->experts[i]);
+    fm_pool_for(j->run->pool, n, 1, pass_blocks, (void *)(uintptr_t)j);
+}
+
+/* ---- a step --------------------------------------------------------------------------------------- */
+
 /* Fills `list` with the chosen experts, ascending; returns how many. */
 static int64_t find_active(const params *p, const fm_routing *r, active *list, int32_t *ids) {
     int64_t count = 0;
@@ -172,6 +235,10 @@ static void compute(const fm_run *run, const fm_node *node, const int32_t *token
     if (node->n_inputs > 2) {
         j.x_codes = fm_plan_data(run->plan, node->inputs[2]);
         j.codes = fm_plan_data(run->plan, node->outputs[4]);
+    }
+    if (are_words(run, experts, n_active)) {
+        pass_all(&j, n_active);
+        return;
     }
     find_formats(&j, n_active);
     j.groups = fm_panel_groups(&experts[0].weights.gate->panels);
@@ -257,7 +324,8 @@ static void to_down(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         const active *e = &j->experts[i % j->n_active];
         made_rows made = {j, e->first};
-        fm_to_weight product = {.dw = e->weights.down->grad, .n_out = j->d, .n_in = j->f, .rows = e->rows,
+        fm_to_weight product = {.form = fm_form_of(j->run->plan, e->weights.down),
+                                .dw = e->weights.down->grad, .n_out = j->d, .n_in = j->f, .rows = e->rows,
                                 .dy = j->dy + e->first * j->d, .ld_dy = j->d, .make_x = make_between,
                                 .context = &made};
         fm_to_weight_unit(j->run, &product, i / j->n_active, fm_plan_scratch(j->run->plan, worker));
@@ -272,7 +340,7 @@ static void through_swiglu(const gradient_job *j, const active *e, int64_t first
     float *dup = dgate + f;
     fm_to_input product = {.n = 1, .terms = {{e->weights.down, false, j->dy + first * j->d, j->d}},
                            .rows = rows, .columns = f, .dx = between, .ld = f, .sets = true};
-    for (int64_t i = 0; i < fm_to_input_units(&product); i++)
+    for (int64_t i = 0; i < fm_to_input_units(j->run, &product); i++)
         fm_to_input_unit(j->run, &product, i, scratch);
     for (int64_t i = 0; i < rows; i++) {
         float *gate = j->gate + (first + i) * f, *up = j->up + (first + i) * f;
@@ -307,7 +375,8 @@ static void to_gate_and_up(void *context, int64_t begin, int64_t end, int worker
     for (int64_t i = begin; i < end; i++) {
         const active *e = &j->experts[i / 2 % j->n_active];
         const float *dy = (i % 2 ? j->up : j->gate) + e->first * j->f;
-        fm_to_weight product = {.dw = (i % 2 ? e->weights.up : e->weights.gate)->grad, .n_out = j->f,
+        const fm_weight *w = i % 2 ? e->weights.up : e->weights.gate;
+        fm_to_weight product = {.form = fm_form_of(j->run->plan, w), .dw = w->grad, .n_out = j->f,
                                 .n_in = j->d, .rows = e->rows, .dy = dy, .ld_dy = j->f, .x = j->x,
                                 .ld_x = j->d, .x_rows = j->r.tokens + e->first};
         fm_to_weight_unit(j->run, &product, i / 2 / j->n_active, fm_plan_scratch(j->run->plan, worker));
@@ -337,7 +406,7 @@ static void to_slots(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         int64_t at = i;
         fm_to_input product = slots_of(j, j->experts);
-        for (int64_t e = 0, n; at >= (n = fm_to_input_units(&product));) {
+        for (int64_t e = 0, n; at >= (n = fm_to_input_units(j->run, &product));) {
             at -= n;
             product = slots_of(j, &j->experts[++e]);
         }
@@ -360,7 +429,7 @@ static fm_status backward_input(const fm_run *run, const fm_node *node) {
     int64_t units = 0;
     for (int64_t i = 0; i < j.n_active; i++) {
         fm_to_input product = slots_of(&j, &j.experts[i]);
-        units += fm_to_input_units(&product);
+        units += fm_to_input_units(run, &product);
     }
     fm_pool_for(run->pool, units, 1, to_slots, &j);
     fm_pool_for(run->pool, run->step->n_rows, 4, to_tokens, &j);
@@ -370,7 +439,9 @@ static fm_status backward_input(const fm_run *run, const fm_node *node) {
 static size_t scratch(const fm_plan *plan, const fm_node *node) {
     const params *p = fm_params(node);
     if (!fm_plan_options_of(plan)->learns) return fm_matmul_scratch_bytes();
-    return fm_products_scratch() + (BLOCK + 2) * (size_t)p->provider->intermediate_size * sizeof(float);
+    size_t words = words_bytes(p->provider), products = fm_products_scratch();
+    return (words > products ? words : products) +
+           (BLOCK + 2) * (size_t)p->provider->intermediate_size * sizeof(float);
 }
 
 static double reads(const fm_run *run, const fm_node *node) {

@@ -56,8 +56,35 @@ static void groups(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+typedef struct words_job {
+    const fm_run *run;
+    fm_to_output product;
+} words_job;
+
+static void units(void *context, int64_t begin, int64_t end, int worker) {
+    const words_job *j = context;
+    for (int64_t i = begin; i < end; i++)
+        fm_to_output_unit(j->run, &j->product, i, fm_plan_scratch(j->run->plan, worker));
+}
+
+/* Products of words, where all of them are: threads share out rows too. False: they are not. */
+static bool multiply_words(const fm_run *run, const fm_node *node) {
+    const params *p = fm_params(node);
+    words_job j = {run, {.n = p->n, .rows = fm_rows(run, node->inputs[0]), .columns = p->parts[0].w->n_in,
+                         .x = fm_input(run, node, 0), .ld = p->parts[0].w->n_in}};
+    for (int i = 0; i < p->n; i++) {
+        const fm_weight *w = p->parts[i].w;
+        if (!fm_is_product_of_words(run->plan, w, false)) return false;
+        j.product.results[i] = (fm_result){.w = w, .bias = p->parts[i].bias, .y = fm_output(run, node, i),
+                                           .ld = w->n_out};
+    }
+    fm_pool_for(run->pool, fm_to_output_units(&j.product), 1, units, &j);
+    return true;
+}
+
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
+    if (multiply_words(run, node)) return FM_OK;
     job j = {run, p,
              {fm_input(run, node, 0),
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL,
@@ -103,7 +130,8 @@ static fm_status backward_weight(const fm_run *run, const fm_node *node) {
         const float *dy = fm_output_grad(run, node, i);
         if (!dy || !(w->grad || (bias && bias->grad))) continue;
         j.products[j.n] = (fm_to_weight){
-            .dw = w->grad, .db = bias ? bias->grad : NULL, .n_out = w->n_out, .n_in = n_in,
+            .form = fm_form_of(run->plan, w), .dw = w->grad, .db = bias ? bias->grad : NULL,
+            .n_out = w->n_out, .n_in = n_in,
             .rows = fm_rows(run, node->inputs[0]), .dy = dy, .ld_dy = w->n_out,
             .x = fm_input(run, node, 0), .ld_x = n_in};
         units += fm_to_weight_units(&j.products[j.n++]);
@@ -133,7 +161,7 @@ static fm_status backward_input(const fm_run *run, const fm_node *node) {
         const float *dy = fm_output_grad(run, node, i);
         if (dy) j.product.terms[j.product.n++] = (fm_term){p->parts[i].w, false, dy, p->parts[i].w->n_out};
     }
-    if (j.product.dx) fm_pool_for(run->pool, fm_to_input_units(&j.product), 1, to_input, &j);
+    if (j.product.dx) fm_pool_for(run->pool, fm_to_input_units(run, &j.product), 1, to_input, &j);
     return FM_OK;
 }
 

@@ -26,6 +26,7 @@ typedef struct job {
     const float *x;
     float *y;
     int64_t ldx;
+    int64_t row, rows; /* a stretch of them; products of words */
 } job;
 
 static void multiply(void *context, int64_t begin, int64_t end, int worker) {
@@ -48,10 +49,34 @@ static void multiply(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+/* Products of words: rows of a head. */
+static fm_to_output words_product(const job *j, int64_t h) {
+    const params *p = j->p;
+    int64_t ldy = p->n_heads * columns(p);
+    fm_result y = {&p->w[h], NULL, p->transposed, j->y + j->row * ldy + h * columns(p), ldy};
+    return (fm_to_output){.n = 1, .results = {y}, .rows = j->rows, .columns = p->transposed ? p->w->n_out : p->w->n_in,
+                          .x = j->x + j->row * j->ldx + h * p->x_stride + p->x_offset, .ld = j->ldx};
+}
+
+static void multiply_words(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        fm_to_output product = words_product(j, i % j->p->n_heads);
+        fm_to_output_unit(j->run, &product, i / j->p->n_heads, fm_plan_scratch(j->run->plan, worker));
+    }
+}
+
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
     job j = {run, p, fm_input(run, node, 0), fm_output(run, node, 0),
-             fm_columns(run, node->inputs[0])};
+             fm_columns(run, node->inputs[0]), 0, 0};
+    if (fm_is_product_of_words(run->plan, p->w, p->transposed)) {
+        for (; (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+            fm_to_output one = words_product(&j, 0);
+            fm_pool_for(run->pool, p->n_heads * fm_to_output_units(&one), 1, multiply_words, &j);
+        }
+        return FM_OK;
+    }
     fm_plan_fetch_next(run, node);
     fm_pool_for(run->pool, p->n_heads * units(p), 1, multiply, &j);
     return FM_OK;
@@ -79,7 +104,8 @@ static fm_to_weight weight_product(const gradient_job *j, int64_t h) {
     int64_t ldy = p->n_heads * columns(p);
     const float *x = j->x + j->row * j->ldx + h * p->x_stride + p->x_offset;
     const float *dy = j->dy + j->row * ldy + h * columns(p);
-    fm_to_weight product = {.dw = p->w[h].grad, .n_out = p->w[h].n_out, .n_in = p->w[h].n_in,
+    fm_to_weight product = {.form = fm_form_of(j->run->plan, &p->w[h]), .dw = p->w[h].grad,
+                            .n_out = p->w[h].n_out, .n_in = p->w[h].n_in,
                             .rows = j->rows, .dy = dy, .ld_dy = ldy, .x = x, .ld_x = j->ldx};
     if (p->transposed) product.dy = x, product.ld_dy = j->ldx, product.x = dy, product.ld_x = ldy;
     return product;
@@ -124,7 +150,7 @@ static fm_status backward_input(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
     for (; j.dx && (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
         fm_to_input one = input_product(&j, 0);
-        fm_pool_for(run->pool, j.p->n_heads * fm_to_input_units(&one), 1, to_input, &j);
+        fm_pool_for(run->pool, j.p->n_heads * fm_to_input_units(run, &one), 1, to_input, &j);
     }
     return FM_OK;
 }

@@ -3,10 +3,11 @@
 #include <assert.h>
 
 enum {
-    ROWS = 512,        /* of dx in a unit */
-    TILE = FM_TILE_K,  /* columns of dx in a unit */
-    PIECE = 2 * TILE,  /* of dy's columns that are packed at a time */
+    ROWS = 512,          /* of dx in a unit */
+    TILE = FM_TILE_K,    /* columns of dx in a unit */
     PACKED = TILE * TILE,
+    WIDE = 1024,         /* columns of a result of words in a unit, whose rows are FM_WORDS_ROWS */
+    PIECE = 1024,        /* words of a row that are packed at a time */
     MADE_ROWS = FM_OUTER_WORDS, /* of x that are made at a time */
 };
 
@@ -14,10 +15,13 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t blocks_of(int64_t n, int64_t block) { return (n + block - 1) / block; }
 
-/* What learning multiplies. */
-static fm_word_form form_of(const fm_run *run) {
-    (void)run;
-    return FM_WORDS_F32;
+static fm_word_form form_of_panels(const fm_panels *w) {
+    return w->layout == FM_LAYOUT_BF16 ? FM_WORDS_BF16 : FM_WORDS_F32;
+}
+
+fm_word_form fm_form_of(const fm_plan *plan, const fm_weight *w) {
+    const fm_plan_options *o = fm_plan_options_of(plan);
+    return o->learns && o->activations == FM_ACTIVATIONS_BF16 ? form_of_panels(&w->panels) : FM_WORDS_F32;
 }
 
 size_t fm_products_scratch(void) {
@@ -26,10 +30,91 @@ size_t fm_products_scratch(void) {
     return (size_t)larger(larger(outer, frozen), rows) * sizeof(float);
 }
 
+/* ---- products of words --------------------------------------------------------------------------- */
+
+/* Rows of y by columns, of what `panels` make of rows of floats x. */
+typedef struct words_unit {
+    fm_word_form form;
+    const fm_panels *panels;
+    fm_float_rows x;
+    float *y;
+    int64_t ld, row, rows, column, columns;
+    bool adds;
+} words_unit;
+
+/* Unit number `unit` of all for `rows` rows and `columns` columns. */
+static int64_t words_units(int64_t rows, int64_t columns) {
+    return blocks_of(rows, FM_WORDS_ROWS) * blocks_of(columns, WIDE);
+}
+static void find_words_unit(words_unit *u, int64_t unit, int64_t rows, int64_t columns) {
+    int64_t across = blocks_of(columns, WIDE);
+    u->row = unit / across * FM_WORDS_ROWS;
+    u->rows = smaller(FM_WORDS_ROWS, rows - u->row);
+    u->column = unit % across * WIDE;
+    u->columns = smaller(WIDE, columns - u->column);
+}
+
+static void multiply_words(const fm_run *run, const words_unit *u, float *scratch) {
+    int64_t piece = u->form == FM_WORDS_BF16 ? 2 * PIECE : PIECE, n_in = u->panels->n_in;
+    fm_float_rows x = u->x;
+    fm_words_product product = {.form = u->form, .w = fm_words_of_panels(u->panels), .y = u->y, .ldy = u->ld,
+                                .n_out = u->column + u->columns, .adds = u->adds};
+    for (int64_t n0 = 0; n0 < n_in; n0 += piece, product.adds = true) {
+        int64_t n = smaller(piece, n_in - n0);
+        product.n_words = fm_words_count(u->form, n);
+        fm_words_multiply_rows(run->kernels, &product, &x, n, u->row, u->row + u->rows, u->column / FM_PANEL,
+                               blocks_of(u->column + u->columns, FM_PANEL), (uint32_t *)(void *)scratch);
+        x.x += n;
+        product.w.data += product.n_words * FM_PANEL;
+    }
+}
+
+/* ---- y = x W^T + b -------------------------------------------------------------------------------- */
+
+static const fm_panels *panels_of(const fm_weight *w, bool transposed) {
+    return transposed ? &w->turned : &w->panels;
+}
+
+bool fm_is_product_of_words(const fm_plan *plan, const fm_weight *w, bool transposed) {
+    return fm_form_of(plan, w) == FM_WORDS_BF16 && panels_of(w, transposed)->data;
+}
+
+int64_t fm_to_output_units(const fm_to_output *p) {
+    int64_t units = 0;
+    for (int i = 0; i < p->n; i++)
+        units += words_units(p->rows, panels_of(p->results[i].w, p->results[i].transposed)->n_out);
+    return units;
+}
+
+void fm_to_output_unit(const fm_run *run, const fm_to_output *p, int64_t unit, float *scratch) {
+    const fm_result *r = p->results;
+    const fm_panels *w = panels_of(r->w, r->transposed);
+    for (int64_t n; unit >= (n = words_units(p->rows, w->n_out)); w = panels_of(r->w, r->transposed))
+        unit -= n, r++;
+    words_unit u = {.form = form_of_panels(w), .panels = w, .x = {p->x, p->ld, p->x_rows}, .y = r->y, .ld = r->ld};
+    find_words_unit(&u, unit, p->rows, w->n_out);
+    multiply_words(run, &u, scratch);
+    for (int64_t t = u.row; r->bias && t < u.row + u.rows; t++)
+        run->kernels->add(r->bias->master + u.column, u.columns, r->y + t * r->ld + u.column);
+}
+
 /* ---- dx += dy W ---------------------------------------------------------------------------------- */
 
-int64_t fm_to_input_units(const fm_to_input *p) {
-    return blocks_of(p->rows, ROWS) * blocks_of(p->columns, TILE);
+/* A weight that learns has the panels that are wanted (pack/master.h). */
+static bool is_packed(const fm_run *run, const fm_term *term) {
+    const fm_panels *w = panels_of(term->w, !term->transposed);
+    return w->data && term->w->turned.data && form_of_panels(w) == fm_form_of(run->plan, term->w);
+}
+
+static bool are_packed(const fm_run *run, const fm_to_input *p) {
+    for (int i = 0; i < p->n; i++)
+        if (!is_packed(run, &p->terms[i])) return false;
+    return true;
+}
+
+int64_t fm_to_input_units(const fm_run *run, const fm_to_input *p) {
+    return are_packed(run, p) ? words_units(p->rows, p->columns)
+                              : blocks_of(p->rows, ROWS) * blocks_of(p->columns, TILE);
 }
 
 /* Columns [c0, c0 + columns) of rows [n0, n0 + n) of w as panels of floats whose lanes are the columns. */
@@ -77,34 +162,30 @@ static void add_frozen(const fm_run *run, const fm_to_input *p, const fm_term *t
     }
 }
 
-/* A weight that learns has the panels that are wanted (pack/master.h). */
-static void add_learning(const fm_run *run, const fm_to_input *p, const fm_term *term, block b,
-                         float *scratch) {
-    const fm_panels *w = term->transposed ? &term->w->panels : &term->w->turned;
-    fm_word_form form = form_of(run);
-    fm_words_product product = {.form = form, .w = fm_words_of_panels(w), .n_out = p->columns, .y = p->dx,
-                                .ldy = p->ld, .adds = b.adds};
-    for (int64_t n0 = 0; n0 < w->n_in; n0 += PIECE) {
-        int64_t n = smaller(PIECE, w->n_in - n0), words = fm_words_count(form, n);
-        fm_float_rows dy = {term->dy + n0, term->ld, NULL};
-        product.n_words = words;
-        fm_words_multiply_rows(run->kernels, &product, &dy, n, b.row, b.row + b.rows, b.c0 / FM_PANEL,
-                               blocks_of(b.c0 + b.columns, FM_PANEL), (uint32_t *)(void *)scratch);
-        product.w.data += words * FM_PANEL;
-        product.adds = true;
+static void packed_unit(const fm_run *run, const fm_to_input *p, int64_t unit, float *scratch) {
+    words_unit u = {.y = p->dx, .ld = p->ld, .adds = !p->sets};
+    find_words_unit(&u, unit, p->rows, p->columns);
+    for (int i = 0; i < p->n; i++, u.adds = true) {
+        const fm_term *term = &p->terms[i];
+        u.panels = panels_of(term->w, !term->transposed);
+        u.form = form_of_panels(u.panels);
+        u.x = (fm_float_rows){term->dy, term->ld, NULL};
+        multiply_words(run, &u, scratch);
     }
 }
 
 void fm_to_input_unit(const fm_run *run, const fm_to_input *p, int64_t unit, float *scratch) {
+    for (int i = 0; i < p->n; i++)
+        assert(p->columns == (p->terms[i].transposed ? p->terms[i].w->n_out : p->terms[i].w->n_in));
+    if (are_packed(run, p)) {
+        packed_unit(run, p, unit, scratch);
+        return;
+    }
     int64_t tiles = blocks_of(p->columns, TILE);
     block b = {.row = unit / tiles * ROWS, .c0 = unit % tiles * TILE, .adds = !p->sets};
     b.rows = smaller(ROWS, p->rows - b.row);
     b.columns = smaller(TILE, p->columns - b.c0);
-    for (int i = 0; i < p->n; i++, b.adds = true) {
-        const fm_weight *w = p->terms[i].w;
-        assert(p->columns == (p->terms[i].transposed ? w->n_out : w->n_in));
-        (w->turned.data ? add_learning : add_frozen)(run, p, &p->terms[i], b, scratch);
-    }
+    for (int i = 0; i < p->n; i++, b.adds = true) add_frozen(run, p, &p->terms[i], b, scratch);
 }
 
 /* ---- dW += dy^T x -------------------------------------------------------------------------------- */
@@ -134,7 +215,7 @@ void fm_to_weight_unit(const fm_run *run, const fm_to_weight *p, int64_t unit, f
     for (int64_t t = 0; t < p->rows && p->db && c0 == 0; t++)
         run->kernels->add(p->dy + t * p->ld_dy + n0, n1 - n0, p->db + n0);
     if (!p->dw) return;
-    fm_words_outer outer = {.form = form_of(run), .a = {p->dy, p->ld_dy, NULL}, .b = {p->x, p->ld_x, p->x_rows},
+    fm_words_outer outer = {.form = p->form, .a = {p->dy, p->ld_dy, NULL}, .b = {p->x, p->ld_x, p->x_rows},
                             .n_rows = p->rows, .y = p->dw, .ldy = p->n_in};
     if (p->make_x) multiply_made(run, p, outer, n0, n1, c0, c1, scratch);
     else fm_words_multiply_columns(run->kernels, &outer, n0, n1, c0, c1, (uint32_t *)(void *)scratch);

@@ -34,6 +34,7 @@ typedef struct job {
     int64_t n, d;            /* of them in the chunk; columns */
     float *gathered, *logits; /* [chunk, D], [chunk, V] */
     float *nll, *dx;         /* dx: [T, D], NULL: nothing is learnt */
+    fm_to_output to_output;
     fm_to_input to_input;
     fm_to_weight to_weight;
 } job;
@@ -51,6 +52,22 @@ static void groups(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t g = begin; g < end; g++)
         fm_product_group(j->run->kernels, &j->w->panels, g, &x, j->logits, j->w->n_out,
                          fm_plan_scratch(j->run->plan, worker));
+}
+
+static void units(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    for (int64_t i = begin; i < end; i++)
+        fm_to_output_unit(j->run, &j->to_output, i, fm_plan_scratch(j->run->plan, worker));
+}
+
+static void multiply(job *j) {
+    int64_t v = j->w->n_out;
+    j->to_output = (fm_to_output){.n = 1, .results = {{j->w, NULL, false, j->logits, v}}, .rows = j->n,
+                                  .columns = j->d, .x = j->gathered, .ld = j->d};
+    if (fm_is_product_of_words(j->run->plan, j->w, false))
+        fm_pool_for(j->run->pool, fm_to_output_units(&j->to_output), 1, units, j);
+    else
+        fm_pool_for(j->run->pool, fm_panel_groups(&j->w->panels), 1, groups, j);
 }
 
 /* Logits become their gradients. */
@@ -73,7 +90,7 @@ static void softmax(void *context, int64_t begin, int64_t end, int worker) {
 
 static void gradients(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
-    int64_t first = fm_to_input_units(&j->to_input);
+    int64_t first = fm_to_input_units(j->run, &j->to_input);
     for (int64_t i = begin; i < end; i++) {
         float *scratch = fm_plan_scratch(j->run->plan, worker);
         if (i < first) fm_to_input_unit(j->run, &j->to_input, i, scratch);
@@ -92,13 +109,14 @@ static void scatter(void *context, int64_t begin, int64_t end, int worker) {
 static void learn_chunk(job *j) {
     fm_pool *pool = j->run->pool;
     int64_t v = j->w->n_out;
-    j->to_weight = (fm_to_weight){.dw = j->w->grad, .n_out = v, .n_in = j->d, .rows = j->n,
+    j->to_weight = (fm_to_weight){.form = fm_form_of(j->run->plan, j->w),
+                                  .dw = j->w->grad, .n_out = v, .n_in = j->d, .rows = j->n,
                                   .dy = j->logits, .ld_dy = v, .x = j->gathered, .ld_x = j->d};
     j->to_input = (fm_to_input){0};
     if (j->w->grad) fm_pool_for(pool, fm_to_weight_units(&j->to_weight), 1, gradients, j);
     j->to_input = (fm_to_input){.n = 1, .terms = {{j->w, false, j->logits, v}}, .rows = j->n,
                                 .columns = j->d, .dx = j->gathered, .ld = j->d, .sets = true};
-    fm_pool_for(pool, fm_to_input_units(&j->to_input), 1, gradients, j);
+    fm_pool_for(pool, fm_to_input_units(j->run, &j->to_input), 1, gradients, j);
     fm_pool_for(pool, j->n, 16, scatter, j);
 }
 
@@ -120,7 +138,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
         j.rows = list + first;
         j.n = active - first < chunk ? active - first : chunk;
         fm_pool_for(run->pool, j.n, 16, gather, &j);
-        fm_pool_for(run->pool, fm_panel_groups(&p->w->panels), 1, groups, &j);
+        multiply(&j);
         fm_pool_for(run->pool, j.n, 4, softmax, &j);
         if (j.dx) learn_chunk(&j);
     }
