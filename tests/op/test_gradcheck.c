@@ -28,6 +28,9 @@ typedef struct tensor {
     int64_t n;
 } tensor;
 
+/* What products multiply: floats, or what they are rounded to. */
+static fm_word_form form = FM_WORDS_F32;
+
 typedef struct trial {
     dice d;
     fm_plan *plan;
@@ -106,10 +109,10 @@ static const fm_weight *sample_weights(void *context, int64_t n, int64_t n_out, 
         int64_t first = i * n_out * n_in;
         w[i] = (fm_weight){.name = "weight", .n_out = n_out, .n_in = n_in, .master = x->value + first,
                            .grad = x->grad + first};
-        size_t bytes = fm_weight_copies_bytes(&w[i], FM_WORDS_F32);
+        size_t bytes = fm_weight_copies_bytes(&w[i], form);
         void *copies = keep(t, aligned_alloc(64, bytes));
         memset(copies, 0xff, bytes);
-        fm_weight_use_copies(&w[i], FM_WORDS_F32, copies);
+        fm_weight_use_copies(&w[i], form, copies);
         assert_true(t->n_matrices < MOST);
         t->matrices[t->n_matrices++] = &w[i];
     }
@@ -175,6 +178,7 @@ static bool begin(trial *t, const fm_op *op, int variant, int threads, fm_cpu_le
     for (const char *c = op->name; *c; c++) t->d.seed = t->d.seed * 31 + (unsigned char)*c;
     assert_ok(fm_pool_new(threads, &t->pool, &err));
     fm_plan_options o = {.rows = ROWS, .outputs = FM_COUNT(outputs), .routed = 3, .learns = true,
+                         .activations = form == FM_WORDS_BF16 ? FM_ACTIVATIONS_BF16 : FM_ACTIVATIONS_F32,
                          .pool = t->pool, .kernels = t->kernels};
     assert_ok(fm_plan_new(&o, &t->plan, &err));
     fm_sampler sampler = {t, sample_input, sample_spread, sample_weights, sample_vector, sample_experts, sample_cache};
@@ -292,8 +296,7 @@ static float *twice(const fm_op *op, int variant, int threads, fm_cpu_level leve
     return all;
 }
 
-static void gradients_have_the_same_bits_on_any_threads_at_every_level(void **state) {
-    (void)state;
+static void expect_same_bits(void) {
     for (int i = 0; fm_op_at(i); i++) {
         const fm_op *op = fm_op_at(i);
         trial t;
@@ -312,6 +315,49 @@ static void gradients_have_the_same_bits_on_any_threads_at_every_level(void **st
             free(one);
         }
         if (op->sample) end(&t);
+    }
+}
+
+static void gradients_have_the_same_bits_on_any_threads_at_every_level(void **state) {
+    (void)state;
+    expect_same_bits();
+}
+
+static void so_they_have_in_bf16(void **state) {
+    (void)state;
+    form = FM_WORDS_BF16;
+    expect_same_bits();
+    form = FM_WORDS_F32;
+}
+
+/* Three factors are rounded to 8 bits on the way to each sum. */
+static void in_bf16_gradients_are_near_those_of_floats(void **state) {
+    (void)state;
+    for (int i = 0; fm_op_at(i); i++) {
+        const fm_op *op = fm_op_at(i);
+        trial exact, rounded;
+        double all = 0;
+        int variant = 0;
+        for (; op->sample && begin(&exact, op, variant, 2, fm_cpu_detect()); variant++) {
+            form = FM_WORDS_BF16;
+            assert_true(begin(&rounded, op, variant, 2, fm_cpu_detect()));
+            learn(&exact), learn(&rounded);
+            form = FM_WORDS_F32;
+            for (int j = 0; j < exact.n_tensors; j++) {
+                double off = 0, size = 0;
+                for (int64_t k = 0; k < exact.tensors[j].n; k++) {
+                    double want = exact.tensors[j].grad[k], d = (double)rounded.tensors[j].grad[k] - want;
+                    off += d * d, size += want * want;
+                }
+                all += off;
+                if (!(sqrt(off) <= 0x1p-6 * sqrt(size) + 1e-6))
+                    fail_msg("%s, variant %d, tensor %d: in bf16 off by %g of %g", op->name, variant, j,
+                             sqrt(off), sqrt(size));
+            }
+            end(&exact), end(&rounded);
+        }
+        if (op->sample) end(&exact);
+        if (op == &fm_op_linear || op == &fm_op_experts || op == &fm_op_xent) assert_true(all > 0);
     }
 }
 
@@ -342,6 +388,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_what_differences_say),
         cmocka_unit_test(gradients_have_the_same_bits_on_any_threads_at_every_level),
+        cmocka_unit_test(so_they_have_in_bf16),
+        cmocka_unit_test(in_bf16_gradients_are_near_those_of_floats),
         cmocka_unit_test(two_steps_add_up),
     };
     return cmocka_run_group_tests_name("gradcheck", tests, NULL, NULL);
