@@ -150,6 +150,7 @@ typedef struct fm_record_options {
     bool experts; /* keep "routing.N" of every MoE layer N */
     bool states;  /* keep "states" [rows, D]: the state after the last norm of every row */
     const fm_watcher *watcher; /* adds up what goes into the weights; NULL: nobody does */
+    bool recompute; /* plans that learn: norms and silu(gate) * up are made again on the way back, not kept */
 } fm_record_options;
 
 /* Kept values of a recorded plan: "logits" [outputs, V] and "final" [outputs, D], the state after
@@ -161,6 +162,12 @@ fm_status fm_model_record(const fm_model *model, const fm_record_options *option
  * above. Its cache is a layer of its own: layer L of a cache that has num_hidden_layers + 1. */
 fm_status fm_model_record_mtp(const fm_model *model, const fm_record_options *options,
                               fm_plan *plan, fm_error *err);
+/* Model and losses, in a plan that learns: every row predicts the token behind it, and where `mtp` the module
+ * the one after that, from that row's final state and the token behind it (DeepSeek-V3, section 2.2; the lesson
+ * of the step says which). Kept: "nll.0" and "nll.1" [rows], -log p of rows that have a weight; of every MoE
+ * layer N "routing.N", and "balance.N", whose first double is its loss of balance. */
+fm_status fm_model_record_learning(const fm_model *model, const fm_record_options *options, bool mtp,
+                                   fm_plan *plan, fm_error *err);
 /* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do
  * not divide into blocks. */
 fm_status fm_model_kv_shape(const fm_model *model, fm_kv_type type, fm_kv_shape *out,

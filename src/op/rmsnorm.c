@@ -131,7 +131,7 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
 
 /* A plan that learns keeps r of every row and group. */
 static fm_value record(fm_plan *p, fm_value x, fm_value y, params all) {
-    size_t groups = (size_t)(fm_plan_columns(p, x) / all.stride);
+    size_t groups = all.stride ? (size_t)(fm_plan_columns(p, x) / all.stride) : 0; /* 0: nothing was recorded */
     fm_value r = fm_plan_options_of(p)->learns
                      ? fm_plan_value(p, fm_plan_space(p, x), groups * sizeof(float), 0) : -1;
     fm_plan_node(p, &fm_op_rmsnorm, FM_VALUES(x), FM_VALUES(y, r), &all, sizeof all);

@@ -19,6 +19,12 @@ void fm_watch_input(const fm_recorder *r, fm_value x, fm_role role);
 void fm_watch_parts(const fm_recorder *r, fm_value x, fm_role role, int64_t parts, int64_t offset,
                     int64_t stride, int64_t columns);
 
+/* A value that is cheap to make again. */
+static inline fm_value fm_cheap(const fm_recorder *r, fm_value v) {
+    if (r->options->recompute) fm_plan_recompute(r->plan, v);
+    return v;
+}
+
 fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w);
 fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *w);
 fm_value fm_dense_ffn(const fm_recorder *r, fm_value x, const fm_ffn_weights *w);

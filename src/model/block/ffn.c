@@ -9,7 +9,7 @@ fm_value fm_dense_ffn(const fm_recorder *r, fm_value x, const fm_ffn_weights *w)
     fm_value y[2];
     fm_watch_input(r, x, FM_ROLE_GATE);
     fm_linears(p, x, (fm_linear_part[]){{&w->gate, NULL}, {&w->up, NULL}}, 2, y);
-    fm_value h = fm_swiglu(p, y[0], y[1]);
+    fm_value h = fm_cheap(r, fm_swiglu(p, y[0], y[1]));
     fm_watch_input(r, h, FM_ROLE_DOWN);
     return fm_linear(p, h, &w->down, NULL);
 }
@@ -32,15 +32,15 @@ fm_value fm_moe_ffn(const fm_recorder *r, fm_value x, const fm_layer *w) {
     fm_value y[3], shared = -1; /* scores; gate and up of the shared expert */
     fm_linears(p, x, (fm_linear_part[]){{&w->moe.router, NULL}, {&w->ffn.gate, NULL}, {&w->ffn.up, NULL}},
                has_shared ? 3 : 1, y);
-    fm_value routing = fm_route(p, y[0], fm_weight_or_null(&w->moe.router_bias), gate);
-    if (r->options->experts) {
-        char name[32];
-        snprintf(name, sizeof name, "routing.%lld", (long long)r->layer);
-        fm_plan_keep(p, routing, name);
-    }
+    fm_value losses, routing = fm_route_learning(p, y[0], fm_weight_or_null(&w->moe.router_bias), gate, &losses);
+    char name[32];
+    snprintf(name, sizeof name, "routing.%lld", (long long)r->layer);
+    if (r->options->experts) fm_plan_keep(p, routing, name);
+    snprintf(name, sizeof name, "balance.%lld", (long long)r->layer);
+    fm_plan_keep(p, losses, name);
     watch_experts(r, x, routing, w);
     if (has_shared) {
-        fm_value h = fm_swiglu(p, y[1], y[2]);
+        fm_value h = fm_cheap(r, fm_swiglu(p, y[1], y[2]));
         fm_watch_input(r, x, FM_ROLE_SHARED_GATE);
         fm_watch_input(r, h, FM_ROLE_SHARED_DOWN);
         shared = fm_linear(p, h, &w->ffn.down, NULL);
@@ -52,8 +52,8 @@ fm_value fm_moe_ffn(const fm_recorder *r, fm_value x, const fm_layer *w) {
 fm_value fm_block(const fm_recorder *r, fm_value h, const fm_layer *w) {
     fm_plan *p = r->plan;
     double eps = r->model->config.rms_norm_eps;
-    fm_value x = fm_rmsnorm(p, h, &w->attention_norm, eps);
+    fm_value x = fm_cheap(r, fm_rmsnorm(p, h, &w->attention_norm, eps));
     h = fm_add(p, r->model->config.mla ? fm_mla(r, x, w) : fm_gqa(r, x, w), h);
-    x = fm_rmsnorm(p, h, &w->ffn_norm, eps);
+    x = fm_cheap(r, fm_rmsnorm(p, h, &w->ffn_norm, eps));
     return fm_add(p, w->is_moe ? fm_moe_ffn(r, x, w) : fm_dense_ffn(r, x, &w->ffn), h);
 }

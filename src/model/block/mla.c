@@ -11,7 +11,7 @@ static fm_value queries(const fm_recorder *r, fm_value y, const fm_mla_weights *
     const fm_config *c = &r->model->config;
     fm_plan *p = r->plan;
     if (!c->q_lora_rank) return y;
-    fm_value a = fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps);
+    fm_value a = fm_cheap(r, fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps));
     fm_watch_input(r, a, FM_ROLE_Q_B);
     return fm_linear(p, a, &w->q_b, NULL);
 }

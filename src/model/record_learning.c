@@ -1,0 +1,36 @@
+/* record_learning.c: a whole model with its losses, to learn from. */
+#include "model/block/block.h"
+
+static fm_value model_of(fm_recorder *r) {
+    const fm_model *m = r->model;
+    fm_value h = fm_embed(r->plan, &m->embed);
+    for (r->layer = 0; r->layer < m->config.num_hidden_layers; r->layer++)
+        h = m->config.arch->block(r, h, &m->layers[r->layer]);
+    return fm_rmsnorm(r->plan, h, &m->final_norm, m->config.rms_norm_eps);
+}
+
+/* Embedding and head are the main model's: their gradients hold both parts. Every row takes part, so a row
+ * without a token behind it is one that nobody else sees: the last of its segment. */
+static fm_value module_of(fm_recorder *r, fm_value states) {
+    const fm_mtp_weights *w = r->model->mtp;
+    const fm_config *c = &r->model->config;
+    fm_plan *p = r->plan;
+    r->layer = c->num_hidden_layers;
+    fm_value e = fm_rmsnorm(p, fm_embed_ahead(p, &r->model->embed, 1), &w->enorm, c->rms_norm_eps);
+    fm_value h = fm_rmsnorm(p, states, &w->hnorm, c->rms_norm_eps);
+    fm_value x = fm_linear(p, fm_cheap(r, fm_concat(p, e, h)), &w->eh_proj, NULL);
+    return fm_rmsnorm(p, c->arch->block(r, x, &w->layer), &w->norm, c->rms_norm_eps);
+}
+
+fm_status fm_model_record_learning(const fm_model *m, const fm_record_options *options, bool mtp, fm_plan *plan,
+                                   fm_error *err) {
+    if (mtp && !m->mtp)
+        return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has no multi-token-prediction module that could learn",
+                       fm_store_path(m->store));
+    fm_recorder r = {.plan = plan, .model = m, .options = options};
+    r.angles = fm_rope_angles(plan, m->rope_frequencies, fm_model_rotary_dims(&m->config) / 2, m->rope_factor);
+    fm_value states = model_of(&r);
+    fm_plan_keep(plan, fm_xent(plan, states, &m->head, 0), "nll.0");
+    if (mtp) fm_plan_keep(plan, fm_xent(plan, module_of(&r, states), &m->head, 1), "nll.1");
+    return FM_OK;
+}
