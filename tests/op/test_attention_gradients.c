@@ -1,7 +1,7 @@
 /* Gradients of every form of attention: against the same written out in double precision (which is
  * checked by differences), over ragged segments, many pages and blocks, caches of both types; and the
  * promise that their bits depend neither on the threads nor on the processor. */
-#include "op_support.h"
+#include "learn_support.h"
 
 #include "base/cpu.h"
 #include "tensor/half.h"
@@ -106,46 +106,6 @@ static void what_is_compared_with_is_right_by_differences(void **state) {
 
 /* ---- a learning plan of one attention -------------------------------------------------------------- */
 
-/* An input whose gradient is copied out; NULL: nobody learns it. */
-typedef struct source_params {
-    const float *values;
-    float *gradient;
-} source_params;
-
-static fm_status source_forward(const fm_run *run, const fm_node *node) {
-    const source_params *p = fm_params(node);
-    fm_value v = node->outputs[0];
-    memcpy(fm_output(run, node, 0), p->values,
-           (size_t)(fm_rows(run, v) * fm_columns(run, v)) * sizeof(float));
-    return FM_OK;
-}
-static fm_status source_weight(const fm_run *run, const fm_node *node) {
-    const source_params *p = fm_params(node);
-    fm_value v = node->outputs[0];
-    memcpy(p->gradient, fm_output_grad(run, node, 0),
-           (size_t)(fm_rows(run, v) * fm_columns(run, v)) * sizeof(float));
-    return FM_OK;
-}
-static bool source_learns(const fm_node *node) {
-    return ((const source_params *)fm_params(node))->gradient != NULL;
-}
-static const fm_op source_op = {.name = "source", .forward = source_forward,
-                                .backward_weight = source_weight, .learns = source_learns};
-
-/* sum(d_out . x) */
-static fm_status loss_forward(const fm_run *run, const fm_node *node) {
-    (void)run, (void)node;
-    return FM_OK;
-}
-static fm_status loss_input(const fm_run *run, const fm_node *node) {
-    const input_params *p = fm_params(node);
-    int64_t n = fm_rows(run, node->inputs[0]) * fm_columns(run, node->inputs[0]);
-    for (int64_t i = 0; i < n; i++) fm_input_grad(run, node, 0)[i] += p->values[i];
-    return FM_OK;
-}
-static const fm_op loss_op = {.name = "loss", .forward = loss_forward, .backward_input = loss_input,
-                              .is_loss = true};
-
 /* What is computed: grouped-query attention, or latent attention where r > 0. */
 typedef struct shape {
     int64_t layer, heads, groups, d; /* of grouped-query attention */
@@ -218,14 +178,11 @@ static void numbers_run(numbers *x, int threads, fm_cpu_level level, unsigned wa
     fm_value in[INPUTS];
     for (int i = 0; i < INPUTS; i++) {
         buffers[i] = calloc((size_t)(options.rows * x->columns[i]), sizeof(float));
-        in[i] = fm_plan_value(plan, FM_ROWS_TOKENS, (size_t)x->columns[i] * sizeof(float), 0);
-        source_params p = {buffers[i], wanted >> i & 1 ? x->gradients[i] : NULL};
-        fm_plan_node(plan, &source_op, FM_VALUES(-1), FM_VALUES(in[i]), &p, sizeof p);
+        in[i] = source(plan, buffers[i], wanted >> i & 1 ? x->gradients[i] : NULL, x->columns[i]);
     }
     fm_value out = record(plan, x->s, in);
     fm_plan_keep(plan, out, "out");
-    fm_plan_node(plan, &loss_op, FM_VALUES(out), FM_VALUES(-1), &(input_params){x->d_out},
-                 sizeof(input_params));
+    loss(plan, out, x->d_out);
     assert_ok(fm_plan_place(plan, &bytes, &err));
     assert_ok(fm_plan_allocate(plan, &err));
 
