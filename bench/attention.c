@@ -1,9 +1,10 @@
 /* attention.c: how fast attention is: multiply-adds per second of a step's rows behind a depth, for the
  * shapes of real models and every type of cache. The cache is warm and what the shapes make it.
- * With --segments=N, of a step of learning: N segments of so many rows, and all their gradients.
+ * With --segments=N, of a step of learning: N segments of so many rows, and all their gradients, with
+ * --bf16 by products of BF16.
  *
  *   build/tests/op/bench_attention [--cpu=LEVEL] [--threads=N] [--depth=N] [--rows=N] [--segments=N]
- *                                  [part of a name] */
+ *                                  [--bf16] [part of a name] */
 #include "../tests/op/learn_support.h"
 
 #include "base/clock.h"
@@ -28,6 +29,7 @@ typedef struct setting {
     fm_cpu_level level;
     int threads;
     int64_t depth, rows, segments;
+    bool bf16;
 } setting;
 
 /* One thread: its own processor time, which neighbours on a busy machine disturb less. */
@@ -139,6 +141,7 @@ static void learn(const shape *s, fm_kv_type cache, const setting *o) {
     int64_t rows = o->rows * o->segments, pages = (o->rows + 63) / 64, columns[3];
     assert_ok(fm_pool_new(o->threads, &pool, &err));
     fm_plan_options options = {.rows = rows, .outputs = 1, .learns = true, .pool = pool,
+                               .activations = o->bf16 ? FM_ACTIVATIONS_BF16 : FM_ACTIVATIONS_F32,
                                .kernels = fm_kernels_get(o->level)};
     assert_ok(fm_plan_new(&options, &plan, &err));
     float *x = roll_floats(&d, rows * s->heads * s->d), *gradients = calloc((size_t)(rows * s->heads * s->d), 4);
@@ -187,6 +190,8 @@ int main(int argc, char **argv) {
             o.depth = atoll(argv[i] + 8);
         } else if (strncmp(argv[i], "--rows=", 7) == 0) {
             o.rows = atoll(argv[i] + 7);
+        } else if (strcmp(argv[i], "--bf16") == 0) {
+            o.bf16 = true;
         } else if (strncmp(argv[i], "--segments=", 11) == 0) {
             o.segments = atoll(argv[i] + 11);
         } else if (strncmp(argv[i], "--cpu=", 6) == 0) {

@@ -6,6 +6,10 @@
  * a tile's scores. P is left without its divisor: dO is divided by l instead, and D with it, which is
  * d_v divisions for each query and not one for each score.
  *
+ * S is always a product of floats, as in the forward pass, whose m and l it must fit. The other four may be
+ * products of BF16 (kernel/words.h), where the plan says so; the cache should then be BF16 too, so that dP
+ * is of the values that made o.
+ *
  * The unit of work is a segment and a group of heads, which makes each score once. Where these units are
  * too few or too unequal for the threads, scores are made twice: stretches of rows sum up their dq, then
  * blocks of keys their dk and dv: 7 products instead of 5, but any number of threads. The bits are the same. */
@@ -26,6 +30,7 @@ typedef struct job {
     const fm_run *run;
     const fm_attention_step *s;
     const fm_attention_gradients *g;
+    fm_word_form form;
     int64_t block, rows; /* keys of a block, rows of a tile */
     bool queries, keys;  /* whose gradients are being summed */
 } job;
@@ -57,26 +62,32 @@ static int64_t rows_of(const fm_attention_step *s) {
 /* From one query's scores to the next: no power of two. */
 static int64_t scores_ld(int64_t block) { return block + FM_PANEL; }
 
-/* A worker's scratch. Panels whose lanes are positions or queries end in `rows`, panels whose lanes are
- * columns of the model in `columns`. */
+/* From one row of BF16 to the next. */
+static int64_t words_ld(int64_t n) { return fm_words_row_step(fm_words_count(FM_WORDS_BF16, n)); }
+/* Words from panel to panel, for panels of so many numbers at most. */
+static int64_t step_of(int64_t n) { return fm_words_panel_step(n); }
+
+/* A worker's scratch. Panels end in `rows` where their lanes are positions or queries, in `columns` where
+ * these are columns of the model. */
 typedef struct memory {
     /* a block */
     float *keys, *values, *key_rows, *value_rows, *key_columns;
-    /* a tile: queries scaled, dO / l */
-    float *q, *d_out, *q_columns, *d_out_columns, *m, *dot;
-    /* both: P, then dP and dS; the same in panels; a block's part of dq */
-    float *p, *ds, *p_rows, *ds_rows, *dq;
+    /* a tile: scaled queries, dO / l */
+    float *q, *d_out, *d_out_words, *q_columns, *d_out_columns, *m, *dot;
+    /* both: P; dP and then dS; dS in words, both in panels; a block's part of dq */
+    float *p, *ds, *ds_words, *turned, *dq;
 } memory;
 
 static int64_t map(const fm_attention_step *s, float *base, memory *m) {
     int64_t n = block_of(s), queries = rows_of(s) * s->heads, at = 0;
-    int64_t wide_k = panels(s->d_k) * FM_PANEL, wide_v = panels(s->d_v) * FM_PANEL;
     float **all[] = {&m->keys, &m->values, &m->key_rows, &m->value_rows, &m->key_columns,
-                     &m->q, &m->d_out, &m->q_columns, &m->d_out_columns, &m->m, &m->dot,
-                     &m->p, &m->ds, &m->p_rows, &m->ds_rows, &m->dq};
-    int64_t sizes[] = {n * s->d_k, n * s->d_v, n * s->d_k, n * s->d_v, n * wide_k,
-                       queries * s->d_k, queries * s->d_v, queries * wide_k, queries * wide_v, queries, queries,
-                       queries * scores_ld(n), queries * scores_ld(n), queries * n, queries * n,
+                     &m->q, &m->d_out, &m->d_out_words, &m->q_columns, &m->d_out_columns,
+                     &m->m, &m->dot, &m->p, &m->ds, &m->ds_words, &m->turned, &m->dq};
+    int64_t sizes[] = {n * s->d_k, n * s->d_v, panels(n) * step_of(s->d_k), panels(n) * step_of(s->d_v),
+                       panels(s->d_k) * step_of(n), queries * s->d_k, queries * s->d_v,
+                       queries * words_ld(s->d_v), panels(s->d_k) * step_of(queries),
+                       panels(s->d_v) * step_of(queries), queries, queries, queries * scores_ld(n),
+                       queries * scores_ld(n), queries * words_ld(n), panels(n) * step_of(queries),
                        queries * s->d_k};
     for (size_t i = 0; i < FM_COUNT(sizes); i++) {
         if (base) *all[i] = base + at;
@@ -113,23 +124,40 @@ static void read_rows(const job *j, const unit *u, int64_t offset, const block *
     }
 }
 
-/* Panels of rows of x [n, d], d words apart from panel to panel for each lane. */
-static void pack_rows(const fm_kernels *k, const float *x, int64_t n, int64_t d, float *out) {
+/* Panels of the rows of x [n, d]. */
+static void pack_rows(const fm_kernels *k, fm_word_form form, const float *x, int64_t n, int64_t d,
+                      float *out) {
     for (int64_t i = 0; i < n; i += FM_PANEL)
-        k->words_of_rows[FM_WORDS_F32](x + i * d, d, smaller(FM_PANEL, n - i), d, as_words(out + i * d));
+        k->words_of_rows[form](x + i * d, d, smaller(FM_PANEL, n - i), d,
+                               as_words(out + i / FM_PANEL * step_of(d)));
 }
+
+/* Panels of the columns of x [n, d], room being for `most` rows. */
+static void pack_columns(const fm_kernels *k, fm_word_form form, const float *x, int64_t ld, int64_t n,
+                         int64_t d, int64_t most, float *out) {
+    k->words_of_columns[form](x, ld, NULL, n, d, as_words(out), step_of(most));
+}
+
+/* Rows of x as words: they themselves, or packed. */
+static fm_words pack_words(const fm_kernels *k, fm_word_form form, const float *x, int64_t ld, int64_t rows,
+                           int64_t n, int64_t most, float *out) {
+    if (form == FM_WORDS_F32) return (fm_words){words_of(x), ld, false};
+    for (int64_t i = 0; i < rows; i++) k->words_of_row[form](x + i * ld, n, as_words(out + i * words_ld(most)));
+    return (fm_words){words_of(out), words_ld(most), false};
+}
+
+/* The values' panels are the first words of the keys'. */
+static bool share_panels(const job *j) { return j->form == FM_WORDS_F32 && shares(j->s); }
 
 static void pack_block(const job *j, const unit *u, const block *b, const memory *m) {
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
     read_rows(j, u, u->group * s->key_step, b, s->d_k, m->keys);
-    pack_rows(k, m->keys, b->n, s->d_k, m->key_rows);
-    if (j->queries)
-        k->words_of_columns[FM_WORDS_F32](m->keys, s->d_k, NULL, b->n, s->d_k, as_words(m->key_columns),
-                                          j->block * FM_PANEL);
-    if (shares(s)) return;
+    pack_rows(k, FM_WORDS_F32, m->keys, b->n, s->d_k, m->key_rows);
+    if (j->queries) pack_columns(k, j->form, m->keys, s->d_k, b->n, s->d_k, j->block, m->key_columns);
+    if (share_panels(j)) return;
     read_rows(j, u, s->value_offset + u->group * s->value_step, b, s->d_v, m->values);
-    pack_rows(k, m->values, b->n, s->d_v, m->value_rows);
+    pack_rows(k, j->form, m->values, b->n, s->d_v, m->value_rows);
 }
 
 /* ---- a tile of queries ------------------------------------------------------------------------------- */
@@ -139,6 +167,14 @@ typedef struct tile {
     int64_t row, rows, queries;
     int64_t position; /* of its first row */
 } tile;
+
+/* Rounds x to BF16. D must be of the very dO that dP is of: their difference is what counts. */
+static void round_row(const fm_kernels *k, float *x, int64_t n, float *scratch) {
+    uint16_t *halves = (uint16_t *)(void *)scratch;
+    fm_kept_rows row = {.x = halves, .stride = (size_t)n * sizeof *halves};
+    k->bf16_from_float(x, n, halves);
+    k->rows_to_floats[FM_KEPT_BF16](&row, 1, n, x, n);
+}
 
 static void gather_query(const job *j, const unit *u, int64_t t, int64_t h, const memory *m, int64_t i) {
     const fm_attention_step *s = j->s;
@@ -152,6 +188,7 @@ static void gather_query(const job *j, const unit *u, int64_t t, int64_t h, cons
     k->scale((float)s->scale, s->d_k, m->q + i * s->d_k);
     memcpy(d_out, j->g->d_out + at * s->d_v, (size_t)s->d_v * sizeof(float));
     k->scale(1.0f / s->sums[2 * at + 1], s->d_v, d_out);
+    if (j->form == FM_WORDS_BF16) round_row(k, d_out, s->d_v, m->d_out_words);
     m->m[i] = s->sums[2 * at];
     m->dot[i] = k->dot(d_out, s->out + at * s->d_v, s->d_v);
 }
@@ -162,16 +199,15 @@ static void gather(const job *j, const unit *u, const tile *t, const memory *m) 
     for (int64_t i = 0; i < t->queries; i++)
         gather_query(j, u, u->segment->row + t->row + i / s->heads, i % s->heads, m, i);
     if (!j->keys) return;
-    int64_t step = j->rows * s->heads * FM_PANEL;
-    k->words_of_columns[FM_WORDS_F32](m->q, s->d_k, NULL, t->queries, s->d_k, as_words(m->q_columns), step);
-    k->words_of_columns[FM_WORDS_F32](m->d_out, s->d_v, NULL, t->queries, s->d_v, as_words(m->d_out_columns),
-                                      step);
+    int64_t most = j->rows * s->heads;
+    pack_columns(k, j->form, m->q, s->d_k, t->queries, s->d_k, most, m->q_columns);
+    pack_columns(k, j->form, m->d_out, s->d_v, t->queries, s->d_v, most, m->d_out_columns);
 }
 
-/* y [rows, n_out] = or += x w^T over n words. */
-static void multiply(const fm_kernels *k, fm_words x, int64_t rows, fm_words w, int64_t n, int64_t n_out,
-                     float *y, int64_t ldy, bool adds) {
-    fm_words_product p = {FM_WORDS_F32, x, w, n, n_out, y, ldy, adds};
+/* y [rows, n_out] = x w^T over n numbers. */
+static void multiply(const fm_kernels *k, fm_word_form form, fm_words x, int64_t rows, fm_words w, int64_t n,
+                     int64_t n_out, float *y, int64_t ldy) {
+    fm_words_product p = {form, x, w, fm_words_count(form, n), n_out, y, ldy, false};
     fm_words_multiply(k, &p, 0, rows, 0, panels(n_out));
 }
 
@@ -180,11 +216,11 @@ static void make_scores(const job *j, const tile *t, const block *b, int64_t n, 
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
     int64_t ld = scores_ld(j->block);
-    fm_words q = {words_of(m->q), s->d_k, false}, d_out = {words_of(m->d_out), s->d_v, false};
-    fm_words keys = {words_of(m->key_rows), s->d_k * FM_PANEL, true};
-    fm_words values = shares(s) ? keys : (fm_words){words_of(m->value_rows), s->d_v * FM_PANEL, true};
-    multiply(k, q, t->queries, keys, s->d_k, n, m->p, ld, false);
-    multiply(k, d_out, t->queries, values, s->d_v, n, m->ds, ld, false);
+    fm_words q = {words_of(m->q), s->d_k, false}, keys = {words_of(m->key_rows), step_of(s->d_k), true};
+    fm_words values = share_panels(j) ? keys : (fm_words){words_of(m->value_rows), step_of(s->d_v), true};
+    fm_words d_out = pack_words(k, j->form, m->d_out, s->d_v, t->queries, s->d_v, s->d_v, m->d_out_words);
+    multiply(k, FM_WORDS_F32, q, t->queries, keys, s->d_k, n, m->p, ld);
+    multiply(k, j->form, d_out, t->queries, values, s->d_v, n, m->ds, ld);
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t sees = larger(0, smaller(n, t->position + i / s->heads + 1 - b->at));
         float *p = m->p + i * ld, *ds = m->ds + i * ld;
@@ -199,9 +235,10 @@ static void make_scores(const job *j, const tile *t, const block *b, int64_t n, 
 static void add_queries(const job *j, const unit *u, const tile *t, int64_t n, const memory *m) {
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
-    fm_words ds = {words_of(m->ds), scores_ld(j->block), false};
-    fm_words keys = {words_of(m->key_columns), j->block * FM_PANEL, true};
-    multiply(k, ds, t->queries, keys, n, s->d_k, m->dq, s->d_k, false);
+    int64_t ld = scores_ld(j->block);
+    fm_words ds = pack_words(k, j->form, m->ds, ld, t->queries, n, j->block, m->ds_words);
+    fm_words keys = {words_of(m->key_columns), step_of(j->block), true};
+    multiply(k, j->form, ds, t->queries, keys, n, s->d_k, m->dq, s->d_k);
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t row = u->segment->row + t->row + i / s->heads, head = u->group * s->heads + i % s->heads;
         const float *dq = m->dq + i * s->d_k;
@@ -216,15 +253,14 @@ static void add_queries(const job *j, const unit *u, const tile *t, int64_t n, c
 /* Adds the weights' sums of the tile's numbers to the gradients of the block's rows: weights [queries, n],
  * numbers [queries, d] as columns. Keys that are not the step's own have no gradient. */
 static void add_rows(const job *j, const unit *u, const tile *t, const block *b, int64_t n,
-                     const float *weights, float *rows, const float *columns, int64_t d, float *gradient,
+                     const float *weights, float *turned, const float *columns, int64_t d, float *gradient,
                      int64_t ld) {
     const fm_kernels *k = j->run->kernels;
-    int64_t queries = j->rows * j->s->heads, own = larger(0, u->segment->position - b->at);
+    int64_t most = j->rows * j->s->heads, own = larger(0, u->segment->position - b->at);
     if (own >= n) return;
-    k->words_of_columns[FM_WORDS_F32](weights, scores_ld(j->block), NULL, t->queries, n, as_words(rows),
-                                      queries * FM_PANEL);
-    fm_words x = {words_of(rows), queries * FM_PANEL, true}, w = {words_of(columns), queries * FM_PANEL, true};
-    fm_words_product p = {FM_WORDS_F32, x, w, t->queries, d, NULL, ld, true};
+    pack_columns(k, j->form, weights, scores_ld(j->block), t->queries, n, most, turned);
+    fm_words x = {words_of(turned), step_of(most), true}, w = {words_of(columns), step_of(most), true};
+    fm_words_product p = {j->form, x, w, fm_words_count(j->form, t->queries), d, NULL, ld, true};
     p.y = gradient + (u->segment->row + b->at - u->segment->position) * ld;
     fm_words_multiply(k, &p, own, n, 0, panels(d));
 }
@@ -233,10 +269,10 @@ static void add_keys(const job *j, const unit *u, const tile *t, const block *b,
     const fm_attention_step *s = j->s;
     const fm_attention_gradients *g = j->g;
     if (g->d_values)
-        add_rows(j, u, t, b, n, m->p, m->p_rows, m->d_out_columns, s->d_v,
+        add_rows(j, u, t, b, n, m->p, m->turned, m->d_out_columns, s->d_v,
                  g->d_values + u->group * s->value_step, g->ld_values);
     if (g->d_keys)
-        add_rows(j, u, t, b, n, m->ds, m->ds_rows, m->q_columns, s->d_k, g->d_keys + u->group * s->key_step,
+        add_rows(j, u, t, b, n, m->ds, m->turned, m->q_columns, s->d_k, g->d_keys + u->group * s->key_step,
                  g->ld_keys);
 }
 
@@ -320,7 +356,9 @@ static bool enough_segments(const job *j) {
 
 void fm_attention_run_backward(const fm_run *run, const fm_attention_step *s,
                                const fm_attention_gradients *g) {
-    job j = {.run = run, .s = s, .g = g, .block = block_of(s), .rows = rows_of(s)};
+    bool bf16 = fm_plan_options_of(run->plan)->activations == FM_ACTIVATIONS_BF16;
+    job j = {.run = run, .s = s, .g = g, .form = bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .block = block_of(s),
+             .rows = rows_of(s)};
     bool queries = g->d_parts[0] || g->d_parts[1], keys = g->d_keys || g->d_values;
     if (queries && keys && enough_segments(&j)) {
         run_all(&j, true, true);

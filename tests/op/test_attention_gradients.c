@@ -118,6 +118,7 @@ typedef struct shape {
 typedef struct numbers {
     const shape *s;
     fm_kv_type cache;
+    fm_activations activations;
     int64_t rows, n_inputs, columns[INPUTS], out_columns;
     int n_segments;
     int64_t count[SEGMENTS], before[SEGMENTS]; /* rows of the step, rows in front */
@@ -172,7 +173,8 @@ static void numbers_run(numbers *x, int threads, fm_cpu_level level, unsigned wa
     for (int i = 0; i < x->n_segments; i++) front += x->before[i];
     assert_ok(fm_pool_new(threads, &pool, &err));
     fm_plan_options options = {.rows = x->rows > front ? x->rows : front, .outputs = 1, .learns = true,
-                               .kernels = fm_kernels_get(level), .pool = pool};
+                               .activations = x->activations, .kernels = fm_kernels_get(level),
+                               .pool = pool};
     assert_ok(fm_plan_new(&options, &plan, &err));
     float *buffers[INPUTS];
     fm_value in[INPUTS];
@@ -337,6 +339,10 @@ static void gradients_are_those_of_double_precision(void **state) {
                                     l->before);
             numbers_run(&x, 1 + (int)(i + j) % 3, fm_cpu_detect(), 7);
             check_numbers(&x, 1e-5);
+            x.activations = FM_ACTIVATIONS_BF16; /* roundings by 2^-9, of what is then summed up */
+            x.cache = FM_KV_BF16;
+            numbers_run(&x, 1 + (int)(i + j) % 3, fm_cpu_detect(), 7);
+            check_numbers(&x, 1e-2);
             numbers_free(&x);
         }
 }
@@ -367,6 +373,7 @@ static void bits_do_not_depend_on_threads_or_levels_or_what_else_is_wanted(void 
             float *want[INPUTS];
             numbers x = numbers_new(&d, &shapes[of[i]], j % 2 ? FM_KV_BF16 : FM_KV_F32, lists[j].n,
                                     lists[j].count, lists[j].before);
+            x.activations = (i + j) % 3 ? FM_ACTIVATIONS_F32 : FM_ACTIVATIONS_BF16;
             numbers_run(&x, 1, fm_cpu_detect(), 7);
             keep(&x, want);
             for (int threads = 2; threads < 10; threads += 3) {
