@@ -60,6 +60,27 @@ FATHOM_API fathom_status fathom_data_build(const char *tokenizer, const fathom_d
                                            size_t n_sources, const char *target,
                                            const fathom_data_options *options, char **json, fathom_error *err);
 
+/* ---- gradients ----------------------------------------------------------------------------------*/
+
+typedef struct fathom_grad_options {
+    const char *cpu; /* as in fathom_model_options */
+    int threads;
+    bool mtp;        /* with the multi-token-prediction module: the loss is the model's + mtp_weight * the module's */
+    double mtp_weight;
+    bool bf16;       /* products of BF16 with float32 sums, as training has them; else float32 throughout */
+} fathom_grad_options;
+
+/* mtp_weight 0.3, float32. */
+FATHOM_API fathom_grad_options fathom_grad_defaults(void);
+
+/* Loss and gradients of the mean next-token cross entropy of exactly these ids, written to `out_path`
+ * (safetensors, F32): loss [1] and, with mtp, mtp_loss [1] (the mean over its own targets); and under its own name
+ * the gradient of every parameter of the Hugging Face folder `path`. Routing and routers' correction biases are
+ * constants; embedding and head, which the module shares, hold both parts. GGUF is FATHOM_ERR_UNSUPPORTED. */
+FATHOM_API fathom_status fathom_grad(const char *path, const int32_t *ids, size_t n,
+                                     const fathom_grad_options *options, const char *out_path,
+                                     fathom_error *err);
+
 /* ---- runs ---------------------------------------------------------------------------------------*/
 
 /* All keys of a recipe with default and help, for people; as Markdown if `markdown`. fathom_free. */

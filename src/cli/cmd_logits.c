@@ -1,15 +1,11 @@
 /* logits: one prefill of exactly these ids, in float32 from the dequantised weights: the yardstick
  * that other engines, other formats and other versions of this one are held against. */
-#include "base/file.h"
-#include "base/mem.h"
 #include "cli/args.h"
 #include "cli/call.h"
 #include "cli/ids.h"
 #include "cli/screen.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <unistd.h>
 
 typedef struct arguments {
     const char *model, *ids, *ids_file, *out, *cpu;
@@ -63,40 +59,6 @@ const fm_command fm_command_logits = {
                 "    --ids-file - --hidden --experts --out out.safetensors\n",
 };
 
-static fm_status ids_of(const arguments *a, fm_buffer *ids, fm_error *err) {
-    if (!a->ids == !a->ids_file)
-        return fm_fail(err, FM_ERR_ARGUMENT, a->ids
-                           ? "--ids and --ids-file are two sources of ids: give one"
-                           : "there are no token ids: give --ids 1,2,3 or --ids-file FILE");
-    if (a->ids) {
-        FM_TRY(fm_ids_parse(a->ids, strlen(a->ids), ids, err));
-    } else {
-        char *text;
-        size_t size;
-        FM_TRY(fm_file_read(a->ids_file, FM_TEXT_LIMIT, &text, &size, err));
-        fm_status status = fm_ids_parse(text, size, ids, err);
-        fm_free(text);
-        if (status != FM_OK) return fm_error_prefix(err, status, "%s", a->ids_file);
-    }
-    if (ids->size == 0) return fm_fail(err, FM_ERR_ARGUMENT, "the list of token ids is empty");
-    return FM_OK;
-}
-
-/* Before minutes of work: could the result be written there? */
-static fm_status check_writable(const char *path, fm_error *err) {
-    if (fm_is_directory(path))
-        return fm_fail(err, FM_ERR_IO, "cannot write %s: it is a directory", path);
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? fm_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-                         : fm_strdup(".");
-    if (!folder) return fm_fail_memory(err, strlen(path), "a path");
-    bool writable = access(folder, W_OK | X_OK) == 0;
-    int code = errno;
-    fm_free(folder);
-    return writable ? FM_OK
-                    : fm_fail(err, FM_ERR_IO, "cannot write %s: %s", path, strerror(code));
-}
-
 /* The weights are loaded step by step; the prefill after that is one step and is not asked. */
 static bool on_progress(void *context, double fraction) {
     if (fm_interrupted()) return false;
@@ -136,8 +98,8 @@ static fm_status run(const void *parsed, fm_error *err) {
     if (!a->out)
         return fm_fail(err, FM_ERR_ARGUMENT, "where shall the logits go? Give --out FILE");
     fm_buffer ids = {0};
-    fm_status status = ids_of(a, &ids, err);
-    if (status == FM_OK) status = check_writable(a->out, err);
+    fm_status status = fm_ids_given(a->ids, a->ids_file, &ids, err);
+    if (status == FM_OK) status = fm_check_writable(a->out, err);
     if (status == FM_OK) status = compute(a, &ids, err);
     fm_buffer_clear(&ids);
     return status;

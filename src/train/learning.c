@@ -23,8 +23,9 @@ static fm_status kv_of(const fm_model *m, const fm_learning_options *o, fm_kv_sh
 static fm_status make_plan(fm_model *m, const fm_learning_options *o, fm_plan **plan, size_t *bytes,
                            fm_error *err) {
     fm_plan_options p = {.rows = o->rows, .outputs = 1, .routed = m->config.num_experts_per_tok, .learns = true,
-                         .activations = FM_ACTIVATIONS_F32, .kernels = o->trainee.kernels,
-                         .pool = o->trainee.pool};
+                         .activations = o->trainee.form == FM_WORDS_BF16 ? FM_ACTIVATIONS_BF16
+                                                                        : FM_ACTIVATIONS_F32,
+                         .kernels = o->trainee.kernels, .pool = o->trainee.pool};
     fm_record_options record = {.experts = true, .recompute = o->recompute};
     FM_TRY(fm_plan_new(&p, plan, err));
     FM_TRY(fm_model_record_learning(m, &record, o->mtp, *plan, err));

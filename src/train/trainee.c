@@ -24,7 +24,8 @@ struct fm_trainee {
     origin *origins;
     part *parts;
     size_t n_parts, capacity;
-    fm_weight **matrices;  /* that products read */
+    part *matrices;        /* that products read */
+    fm_weight **products;  /* their weights */
     size_t n_matrices;
     float *values, *grads; /* all masters but the vectors', all gradients */
     char *copies;
@@ -81,7 +82,7 @@ static fm_status list_weight(void *context, fm_weight *w, fm_role role, int64_t 
     size_t i = find(t, w->name);
     bool vector = is_vector(role);
     t->parts[t->n_parts++] = (part){w, i};
-    if (!vector && role != FM_ROLE_EMBED) t->matrices[t->n_matrices++] = w;
+    if (!vector && role != FM_ROLE_EMBED) t->matrices[t->n_matrices++] = (part){w, i};
     if (i < t->list.n) return FM_OK;
     const fm_tensor *source = &fm_store_find(t->model->store, w->name)->tensor;
     t->origins[i] = (origin){role, source};
@@ -98,7 +99,8 @@ static fm_status make_list(fm_trainee *t, fm_error *err) {
     t->origins = fm_alloc_array(t->capacity, sizeof *t->origins, FM_MEM_OTHER);
     t->parts = fm_alloc_array(t->capacity, sizeof *t->parts, FM_MEM_OTHER);
     t->matrices = fm_alloc_array(t->capacity, sizeof *t->matrices, FM_MEM_OTHER);
-    if (!t->list.at || !t->origins || !t->parts || !t->matrices)
+    t->products = fm_alloc_array(t->capacity, sizeof *t->products, FM_MEM_OTHER);
+    if (!t->list.at || !t->origins || !t->parts || !t->matrices || !t->products)
         return fm_fail_memory(err, t->capacity * sizeof *t->list.at, "the list of weights that learn");
     return fm_model_each_weight(t->model, list_weight, t);
 }
@@ -131,10 +133,16 @@ static size_t place(fm_trainee *t, char *values, char *grads, size_t *of_grads) 
     return at;
 }
 
+/* Routing is decided by floats. */
+static fm_word_form form_of(const fm_trainee *t, size_t matrix) {
+    fm_role role = t->origins[t->matrices[matrix].tensor].role;
+    return role == FM_ROLE_ROUTER ? FM_WORDS_F32 : t->options.form;
+}
+
 static size_t copies_of(const fm_trainee *t) {
     size_t bytes = 0;
     for (size_t i = 0; i < t->n_matrices; i++) {
-        size_t one = fm_weight_copies_bytes(t->matrices[i], t->options.form);
+        size_t one = fm_weight_copies_bytes(t->matrices[i].w, form_of(t, i));
         if (!fm_add_size(bytes, one, &bytes)) return SIZE_MAX;
     }
     return bytes;
@@ -179,8 +187,9 @@ static void point(fm_trainee *t) {
 static void use_copies(fm_trainee *t) {
     char *at = t->copies;
     for (size_t i = 0; i < t->n_matrices; i++) {
-        fm_weight_use_copies(t->matrices[i], t->options.form, at);
-        at += fm_weight_copies_bytes(t->matrices[i], t->options.form);
+        t->products[i] = t->matrices[i].w;
+        fm_weight_use_copies(t->products[i], form_of(t, i), at);
+        at += fm_weight_copies_bytes(t->products[i], form_of(t, i));
     }
 }
 
@@ -233,6 +242,7 @@ void fm_trainee_free(fm_trainee *t) {
     fm_free(t->origins);
     fm_free(t->parts);
     fm_free(t->matrices);
+    fm_free(t->products);
     fm_free(t->values);
     fm_free(t->grads);
     fm_free(t->copies);
@@ -242,5 +252,5 @@ void fm_trainee_free(fm_trainee *t) {
 const fm_learned_list *fm_trainee_list(const fm_trainee *t) { return &t->list; }
 
 void fm_trainee_publish(fm_trainee *t) {
-    fm_weights_refresh(t->options.kernels, t->matrices, t->n_matrices, t->options.pool);
+    fm_weights_refresh(t->options.kernels, t->products, t->n_matrices, t->options.pool);
 }

@@ -14,7 +14,7 @@
 typedef struct fm_trainee fm_trainee;
 
 typedef struct fm_trainee_options {
-    fm_word_form form;   /* what products multiply: kernel/words.h */
+    fm_word_form form;   /* what products multiply (kernel/words.h); routers always do floats */
     const fm_kernels *kernels;
     fm_pool *pool;
     /* Whether a tensor learns; its value is there, its gradient is not yet. NULL: all do, but for routers'
