@@ -1,4 +1,4 @@
-/* pieces.c: while a batch of pieces is packed, the system is asked for the next, so that disk and
+/* pieces.c: who packs a piece first asks the system for one that comes a batch later, so that disk and
  * processors work at the same time. */
 #include "model/pieces.h"
 
@@ -94,12 +94,19 @@ static fm_status pack_piece(fm_pieces *p, const fm_piece *piece, char *buffer, f
     return FM_OK;
 }
 
+static void ask_for(const fm_pieces *p, size_t i) {
+    if (i >= p->n) return;
+    fm_tensor rows = rows_of(&p->list[i]);
+    fm_store_will_read(p->store, rows.data, fm_tensor_bytes(&rows));
+}
+
 static void pack_range(void *context, int64_t begin, int64_t end, int worker) {
     fm_pieces *p = context;
     char *buffer = p->buffers + (size_t)worker * p->buffer_bytes;
     for (int64_t i = begin; i < end && !atomic_load(&p->failed); i++) {
         const fm_piece *piece = &p->list[p->first + (size_t)i];
         fm_error err;
+        ask_for(p, p->first + (size_t)i + p->batch);
         fm_status status = pack_piece(p, piece, buffer, &err);
         if (status == FM_OK || atomic_exchange(&p->failed, true)) continue;
         fm_error_prefix(&err, status, "%s", piece->binding->entry->name); /* the first to fail speaks */
@@ -109,18 +116,6 @@ static void pack_range(void *context, int64_t begin, int64_t end, int worker) {
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
-
-static size_t end_of_batch(const fm_pieces *p, size_t first) {
-    size_t n = BATCH + BATCH_PER_THREAD * (size_t)fm_pool_threads(p->pool);
-    return p->n - first < n ? p->n : first + n;
-}
-
-static void ask_for(const fm_pieces *p, size_t first, size_t end) {
-    for (size_t i = first; i < end; i++) {
-        fm_tensor rows = rows_of(&p->list[i]);
-        fm_store_will_read(p->store, rows.data, fm_tensor_bytes(&rows));
-    }
-}
 
 /* Bytes of the batch in the files. */
 static uint64_t leave(const fm_pieces *p, size_t first, size_t end) {
@@ -137,12 +132,11 @@ static uint64_t leave(const fm_pieces *p, size_t first, size_t end) {
 fm_status fm_pieces_pack(fm_pieces *p, bool (*progress)(void *context, double fraction), void *context,
                          fm_error *err) {
     uint64_t done = 0;
-    size_t end = end_of_batch(p, 0);
     FM_TRY(take_buffers(p, err));
-    ask_for(p, 0, end);
-    for (size_t first = 0; first < p->n; first = end) {
-        end = end_of_batch(p, first);
-        ask_for(p, end, end_of_batch(p, end));
+    p->batch = BATCH + BATCH_PER_THREAD * (size_t)fm_pool_threads(p->pool);
+    for (size_t i = 0; i < p->batch; i++) ask_for(p, i);
+    for (size_t first = 0, end; first < p->n; first = end) {
+        end = p->n - first < p->batch ? p->n : first + p->batch;
         p->first = first;
         fm_pool_for(p->pool, (int64_t)(end - first), 1, pack_range, p);
         if (atomic_load(&p->failed)) {

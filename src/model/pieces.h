@@ -28,7 +28,7 @@ typedef struct fm_pieces {
     uint64_t bytes;   /* of all pieces in the files */
     size_t buffer_bytes;
     char *buffers;    /* one for each thread */
-    size_t first;     /* of those that are being packed */
+    size_t first, batch; /* of those that are being packed, and how many that are at a time */
     _Atomic uint64_t sampled;
     _Atomic bool failed;
     fm_status status;
