@@ -112,14 +112,16 @@ static fm_status count_word(void *counts, const char *word, size_t size, fm_erro
     return FM_OK;
 }
 
-/* Where a block that begins at text[0] ends: behind the first line feed past BLOCK that no white space
- * follows. All our patterns cut there anyhow. */
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/* Where a block that begins at text[0] ends: past BLOCK, between a letter and the line feed behind it. There
+ * every pattern of known.c cuts, and none looks over it, so that the pieces are those of the whole text. */
 static size_t block_end(const char *text, size_t size) {
-    for (size_t at = BLOCK; at < size;) {
+    for (size_t at = BLOCK; at < size; at++) {
         const char *line = memchr(text + at, '\n', size - at);
         if (!line) break;
-        at = (size_t)(line - text) + 1;
-        if (at < size && (unsigned char)text[at] > ' ' && (unsigned char)text[at] < 0x80) return at;
+        at = (size_t)(line - text);
+        if (is_letter(text[at - 1])) return at;
     }
     return size;
 }

@@ -129,15 +129,14 @@ static fm_status add_answer(encoder *e, size_t at, size_t *begin) {
     if (status == FM_OK) status = fm_buffer_status(&prompt, e->err);
     if (status == FM_OK) status = fm_examples_status(e->out, e->err);
     if (status == FM_OK) {
-        const char *before = e->out->ids.data + *begin * sizeof(fm_token);
-        size_t bytes = here * sizeof(fm_token);
-        bool goes_on = here == 0 || (bytes <= prompt.size && memcmp(before, prompt.data, bytes) == 0);
+        size_t bytes = here * sizeof(fm_token), first = *begin * sizeof(fm_token);
+        bool goes_on = here == 0 || (bytes <= prompt.size && memcmp(e->out->ids.data + first, prompt.data, bytes) == 0);
         if (!goes_on) {
             end_example(e->out);
             *begin = count(e->out);
             bytes = 0;
         }
-        fm_buffer_put(&e->out->ids, prompt.data + bytes, prompt.size - bytes);
+        if (prompt.size > bytes) fm_buffer_put(&e->out->ids, prompt.data + bytes, prompt.size - bytes);
         mark(e->out, false);
         status = put_answer(e, m, fm_chat_starts_thinking(e->style, &o), &e->out->ids);
         if (end >= 0) put_id(&e->out->ids, end);

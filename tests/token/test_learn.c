@@ -269,6 +269,44 @@ static void neither_threads_nor_the_order_of_texts_change_a_byte(void **state) {
     for (int i = 0; i < N; i++) free((void *)(uintptr_t)texts[i].data);
 }
 
+static fm_status count_piece(void *context, const char *word, size_t size, fm_error *err) {
+    (void)word, (void)size, (void)err;
+    ++*(int64_t *)context;
+    return FM_OK;
+}
+
+/* A long text is counted in blocks, which may not show: line feeds in a row, which patterns look over. */
+static void the_pieces_of_a_long_text_are_those_of_the_whole(void **state) {
+    (void)state;
+    enum { SIZE = 3 << 20 };
+    static const char *const names[] = {"deepseek-v3", "deepseek-llm", "deepseek-coder", "qwen2", "llama3", "smollm",
+                                        "gpt-2", "default"};
+    fm_error err;
+    char *text = malloc(SIZE + 1);
+    for (size_t i = 0; i < SIZE; i++) {
+        uint32_t r = fm_rng_at(21, 1, i).word[0];
+        text[i] = "\n\n\n\r  \tabcdefgABC.;'s(1234"[r % 26];
+    }
+    text[SIZE] = 0;
+    for (size_t i = 0; i < FM_COUNT(names); i++) {
+        fm_pretoken *p;
+        int64_t pieces = 0;
+        learnt l;
+        fm_learn_options o = {.vocabulary = fm_learn_least(), .pre = fm_known_find(names[i])};
+        fm_token_text whole = {text, SIZE};
+        assert_ok(fm_pretoken_new(&p, &err));
+        assert_ok(fm_known_add_stages(o.pre, p, &err));
+        fm_known_use_scanner(p);
+        assert_ok(fm_pretoken_finish(p, &err));
+        assert_ok(fm_pretoken_run(p, text, SIZE, count_piece, &pieces, &err));
+        assert_ok(learn(&o, &whole, 1, FM_LEARN_CHAT_V3, &l, &err));
+        assert_int_equal(l.made.pieces, pieces);
+        forget(&l);
+        fm_pretoken_free(p);
+    }
+    free(text);
+}
+
 static void a_text_without_an_end_of_a_word_is_learnt_in_stretches(void **state) {
     (void)state;
     enum { SIZE = 3 << 20 };
@@ -353,6 +391,7 @@ int main(void) {
         cmocka_unit_test(the_files_say_what_a_model_needs_to_know),
         cmocka_unit_test(every_way_of_cutting_can_be_learnt_with),
         cmocka_unit_test(neither_threads_nor_the_order_of_texts_change_a_byte),
+        cmocka_unit_test(the_pieces_of_a_long_text_are_those_of_the_whole),
         cmocka_unit_test(a_text_without_an_end_of_a_word_is_learnt_in_stretches),
         cmocka_unit_test(too_little_text_gives_a_smaller_vocabulary),
         cmocka_unit_test(what_cannot_be_learnt_is_refused),
