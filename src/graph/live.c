@@ -40,8 +40,10 @@ int64_t fm_plan_gradient_width(const value *v) {
     return v->gradient_columns ? v->gradient_columns : (int64_t)(v->row_bytes / sizeof(float));
 }
 
-/* Whether a weight that learns is upstream of each value. */
+/* Whether a weight that learns is upstream of each value. Begins anew: a plan may be placed again after
+ * weights were frozen. */
 static void find_learning(fm_plan *plan) {
+    for (int i = 0; i < plan->n_values; i++) plan->values[i].has_gradient = false;
     for (int i = 0; i < plan->n_nodes; i++) {
         const fm_node *node = &plan->nodes[i];
         bool learns = node->op->learns && node->op->learns(node);
@@ -198,7 +200,9 @@ static fm_status refuse_what_cannot_learn(const fm_plan *plan, fm_error *err) {
         const fm_op *op = plan->nodes[i].op;
         bool is_source = plan->nodes[i].n_inputs == 0 && (op->backward_weight || op->is_constant);
         if (!op->backward_input && !is_source && !op->is_constant)
-            return fm_fail(err, FM_ERR_UNSUPPORTED, "%s cannot learn yet", op->name);
+            return fm_fail(err, FM_ERR_UNSUPPORTED,
+                           "nothing can be learnt through %s, which has no gradient: leave it out of the plan",
+                           op->name);
     }
     return FM_OK;
 }

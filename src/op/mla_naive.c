@@ -6,7 +6,8 @@
  * once a block of keys has been made for all the rows that read it. One unit of work is one head of
  * one segment: it makes a block's keys and values and lets every row of the segment read them.
  * Alone it computes every row. Over the absorbed form's o, whose latents are in the cache already, it
- * computes the rows that a segment has as fast and leaves the others as they are. */
+ * computes the rows that a segment has as fast and leaves the others as they are.
+ * It has no gradient: what learns takes the absorbed form. */
 #include "op/attention.h"
 #include "op/op.h"
 #include "op/op_private.h"

@@ -271,6 +271,43 @@ static void what_is_computed_again_is_not_kept_and_what_is_frozen_has_no_gradien
     assert_true(bytes_of_chain(false, true) < bytes_of_chain(false, false));
 }
 
+static void what_is_frozen_after_placing_has_no_gradient_when_placed_again(void **state) {
+    (void)state;
+    fm_error err;
+    size_t learning, frozen;
+    fm_plan *plan = plan_new();
+    weight *w = new_weight(0);
+    w->grad = gradients[0];
+    fm_value v[3];
+    for (int i = 0; i < 3; i++) v[i] = fm_plan_value(plan, FM_ROWS_TOKENS, COLUMNS * sizeof(float), 0);
+    fm_plan_node(plan, &source, (fm_value[]){-1}, (fm_value[]){v[0], -1}, &w, sizeof w);
+    fm_plan_node(plan, &multiply, (fm_value[]){v[0], v[0], -1}, (fm_value[]){v[1], -1}, NULL, 0);
+    fm_plan_node(plan, &loss, (fm_value[]){v[1], -1}, (fm_value[]){v[2], -1}, NULL, 0);
+    assert_ok(fm_plan_place(plan, &learning, &err));
+    w->grad = NULL;
+    assert_ok(fm_plan_place(plan, &frozen, &err));
+    assert_true(frozen < learning);
+    assert_null(fm_plan_grad(plan, v[0]));
+    assert_null(fm_plan_grad(plan, v[1]));
+    fm_plan_free(plan);
+}
+
+static void an_op_without_gradient_is_refused_by_name(void **state) {
+    (void)state;
+    static const fm_op opaque = {.name = "opaque", .forward = add_forward};
+    fm_error err;
+    size_t bytes;
+    fm_plan *plan = plan_new();
+    weight *w = new_weight(0);
+    fm_value v[2];
+    for (int i = 0; i < 2; i++) v[i] = fm_plan_value(plan, FM_ROWS_TOKENS, COLUMNS * sizeof(float), 0);
+    fm_plan_node(plan, &source, (fm_value[]){-1}, (fm_value[]){v[0], -1}, &w, sizeof w);
+    fm_plan_node(plan, &opaque, (fm_value[]){v[0], v[0], -1}, (fm_value[]){v[1], -1}, NULL, 0);
+    assert_int_equal(fm_plan_place(plan, &bytes, &err), FM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "opaque"));
+    fm_plan_free(plan);
+}
+
 static void running_out_of_memory_while_placing_is_said(void **state) {
     (void)state;
     fm_error err;
@@ -292,6 +329,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_same_computation_by_hand),
         cmocka_unit_test(what_is_computed_again_is_not_kept_and_what_is_frozen_has_no_gradient),
+        cmocka_unit_test(what_is_frozen_after_placing_has_no_gradient_when_placed_again),
+        cmocka_unit_test(an_op_without_gradient_is_refused_by_name),
         cmocka_unit_test(running_out_of_memory_while_placing_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

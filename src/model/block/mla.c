@@ -42,7 +42,7 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
     fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
     fm_watch_parts(r, u, FM_ROLE_V_B, heads, 0, rank, rank);
     fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
-    if (r->model->options.arith == FM_FAST)
+    if (r->model->options.arith == FM_FAST && !fm_plan_options_of(p)->learns) /* what learns is exact */
         o = fm_mla_naive_over(p, o, q, latent, w->uk, w->uv, &shape);
     fm_watch_input(r, o, FM_ROLE_O);
     return fm_linear(p, o, &layer->o, NULL);
