@@ -192,6 +192,7 @@ static void put_profile(fm_buffer *out, const fm_history *h) {
         double seconds = fm_json_number(fm_json_get(op, "seconds"), 0);
         fm_buffer_text(out, "<tr><td>");
         text_of(out, fm_json_string(fm_json_get(op, "op"), ""));
+        if (fm_json_bool(fm_json_get(op, "backward"), false)) fm_buffer_text(out, ", back");
         fm_buffer_format(out, "</td><td>%lld</td><td>%lld</td><td>%lld</td><td>%.3f</td><td>%.1f %%</td></tr>\n",
                          (long long)fm_json_integer(fm_json_get(op, "columns_in"), 0),
                          (long long)fm_json_integer(fm_json_get(op, "columns_out"), 0),

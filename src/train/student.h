@@ -5,6 +5,7 @@
  * micro-batches adds up to the same. */
 #pragma once
 
+#include "base/json_write.h"
 #include "train/expert_load.h"
 #include "train/loader.h"
 #include "train/stretches.h"
@@ -36,4 +37,6 @@ typedef struct fm_student {
     fm_status (*measure)(void *self, const fm_student_task *task, fm_student_loss *loss, fm_error *err);
     /* Values of learned tensors, or biases, have changed. */
     fm_status (*changed)(void *self, fm_error *err);
+    /* Where its time went so far, as a member "ops" of an event of the log; NULL: it does not know. */
+    void (*profile)(void *self, fm_json_writer *w);
 } fm_student;

@@ -164,6 +164,10 @@ fm_status fm_trainer_run(fm_trainer *t, fm_run_end *end, fm_error *err) {
     fm_energy_begin(&t->energy);
     FM_TRY(fm_trainer_log_start(t, err));
     fm_status status = loop(t, end, err);
+    if (t->student->profile) {
+        t->student->profile(t->student->self, fm_run_log_event(&t->log, "profile", t->state.step));
+        fm_run_log_end(&t->log, NULL); /* the line below says what is wrong with the log */
+    }
     const char *because = status == FM_OK ? reasons[*end] : err ? err->message : "an error";
     fm_json_writer *w = fm_run_log_event(&t->log, "end", t->state.step);
     fm_json_put_text(w, "because", because);
