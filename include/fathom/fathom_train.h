@@ -83,6 +83,38 @@ FATHOM_API fathom_status fathom_grad(const char *path, const int32_t *ids, size_
 
 /* ---- runs ---------------------------------------------------------------------------------------*/
 
+typedef struct fathom_run_progress {
+    int64_t step, steps;
+    double loss, rate, norm;
+    double tokens_per_second;
+    double share_of_peak; /* of what the processor's products reach; NAN: not known */
+    double seconds_left;
+} fathom_run_progress;
+
+typedef struct fathom_run_options {
+    const char *recipe;          /* a recipe file; NULL: the run's own where it has begun, else the defaults */
+    const char *const *settings; /* "SECTION.KEY=VALUE", over the recipe */
+    size_t n_settings;
+    /* After every step; returning false ends the run with a checkpoint. May be NULL. */
+    bool (*progress)(void *context, const fathom_run_progress *progress);
+    /* A sentence about something worth knowing. May be NULL. */
+    void (*note)(void *context, const char *sentence);
+    void *callback_context;
+} fathom_run_options;
+
+FATHOM_API fathom_run_options fathom_run_defaults(void);
+
+/* Trains a model as a recipe says (docs/training.md), in the folder `run`, which is made; where it is already
+ * there, the run goes on from its newest checkpoint, with the very bits that it would have had. Every checkpoint
+ * is a model's folder. *json (may be NULL) receives a document about the run; fathom_free. */
+FATHOM_API fathom_status fathom_pretrain(const char *run, const fathom_run_options *options, char **json,
+                                         fathom_error *err);
+
+/* The same for supervised fine-tuning of the model that model.start names: data with masks (docs/data.md), every
+ * document by itself, a cosine from a smaller learning rate. All weights learn. */
+FATHOM_API fathom_status fathom_sft(const char *run, const fathom_run_options *options, char **json,
+                                    fathom_error *err);
+
 /* All keys of a recipe with default and help, for people; as Markdown if `markdown`. fathom_free. */
 FATHOM_API fathom_status fathom_recipe_help(bool markdown, char **text, fathom_error *err);
 
