@@ -214,14 +214,15 @@ static void multiply_piece(void *context, int64_t begin, int64_t end, int worker
                            l->scratch + worker * l->scratch_words);
 }
 
+enum { TALL = 96 }; /* rows of dw at a time */
 static int64_t cuts(int64_t n, int64_t most) { return (n + most - 1) / most; }
 
 static void multiply_columns(void *context, int64_t begin, int64_t end, int worker) {
     layer *l = context;
     fm_words_outer p = {l->form, {l->y, l->n_out, NULL}, {l->x, l->n_in, NULL}, l->rows, l->dw, l->n_in};
     for (int64_t i = begin; i < end; i++) {
-        int64_t a = i / cuts(l->n_in, l->wide) * FM_OUTER_A, b = i % cuts(l->n_in, l->wide) * l->wide;
-        fm_words_multiply_columns(l->k, &p, a, a + FM_OUTER_A < l->n_out ? a + FM_OUTER_A : l->n_out, b,
+        int64_t a = i / cuts(l->n_in, l->wide) * TALL, b = i % cuts(l->n_in, l->wide) * l->wide;
+        fm_words_multiply_columns(l->k, &p, a, a + TALL < l->n_out ? a + TALL : l->n_out, b,
                                   b + l->wide < l->n_in ? b + l->wide : l->n_in,
                                   l->scratch + worker * l->scratch_words);
     }
@@ -232,7 +233,7 @@ static void run_layer(void *context) {
     if (l->what < 2)
         fm_pool_for(l->pool, l->rows, 96, multiply_piece, l);
     else
-        fm_pool_for(l->pool, cuts(l->n_out, FM_OUTER_A) * cuts(l->n_in, l->wide), 1, multiply_columns, l);
+        fm_pool_for(l->pool, cuts(l->n_out, TALL) * cuts(l->n_in, l->wide), 1, multiply_columns, l);
 }
 
 /* Every thread multiplies the same few words all the time: what the processor can do. */

@@ -94,7 +94,7 @@ typedef struct fm_words_outer {
     float *y;
     int64_t ldy;
 } fm_words_outer;
-enum { FM_OUTER_A = 96, FM_OUTER_B = 256 }; /* columns at most in a piece */
+enum { FM_OUTER_A = 192, FM_OUTER_B = 256 }; /* columns at most in a piece */
 /* Columns [a_begin, a_end) by [b_begin, b_end): a piece, or less of one at the edge. `scratch` holds
  * FM_OUTER_SCRATCH words, 64-byte aligned. */
 enum { FM_OUTER_WORDS = 2 * FM_TILE_K };

@@ -325,7 +325,8 @@ static void to_down(void *context, int64_t begin, int64_t end, int worker) {
         const active *e = &j->experts[i % j->n_active];
         made_rows made = {j, e->first};
         fm_to_weight product = {.form = fm_form_of(j->run->plan, e->weights.down),
-                                .dw = e->weights.down->grad, .n_out = j->d, .n_in = j->f, .rows = e->rows,
+                                .dw = e->weights.down->grad, .n_out = j->d, .n_in = j->f,
+                                .beside = j->n_active - 1, .rows = e->rows,
                                 .dy = j->dy + e->first * j->d, .ld_dy = j->d, .make_x = make_between,
                                 .context = &made};
         fm_to_weight_unit(j->run, &product, i / j->n_active, fm_plan_scratch(j->run->plan, worker));
@@ -377,16 +378,17 @@ static void to_gate_and_up(void *context, int64_t begin, int64_t end, int worker
         const float *dy = (i % 2 ? j->up : j->gate) + e->first * j->f;
         const fm_weight *w = i % 2 ? e->weights.up : e->weights.gate;
         fm_to_weight product = {.form = fm_form_of(j->run->plan, w), .dw = w->grad, .n_out = j->f,
-                                .n_in = j->d, .rows = e->rows, .dy = dy, .ld_dy = j->f, .x = j->x,
-                                .ld_x = j->d, .x_rows = j->r.tokens + e->first};
+                                .n_in = j->d, .beside = 2 * j->n_active - 1, .rows = e->rows, .dy = dy,
+                                .ld_dy = j->f, .x = j->x, .ld_x = j->d, .x_rows = j->r.tokens + e->first};
         fm_to_weight_unit(j->run, &product, i / 2 / j->n_active, fm_plan_scratch(j->run->plan, worker));
     }
 }
 
 static fm_status backward_weight(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
-    int64_t down_units = fm_to_weight_units(&(fm_to_weight){.n_out = j.d, .n_in = j.f});
-    int64_t units = fm_to_weight_units(&(fm_to_weight){.n_out = j.f, .n_in = j.d});
+    fm_to_weight of_down = {.n_out = j.d, .n_in = j.f, .beside = j.n_active - 1};
+    fm_to_weight of_gate = {.n_out = j.f, .n_in = j.d, .beside = 2 * j.n_active - 1};
+    int64_t down_units = fm_to_weight_units(&of_down), units = fm_to_weight_units(&of_gate);
     fm_pool_for(run->pool, j.n_active * down_units, 1, to_down, &j);
     all_through_swiglu(&j);
     fm_pool_for(run->pool, 2 * j.n_active * units, 1, to_gate_and_up, &j);

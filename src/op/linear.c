@@ -131,7 +131,7 @@ static fm_status backward_weight(const fm_run *run, const fm_node *node) {
         if (!dy || !(w->grad || (bias && bias->grad))) continue;
         j.products[j.n] = (fm_to_weight){
             .form = fm_form_of(run->plan, w), .dw = w->grad, .db = bias ? bias->grad : NULL,
-            .n_out = w->n_out, .n_in = n_in,
+            .n_out = w->n_out, .n_in = n_in, .beside = p->n - 1,
             .rows = fm_rows(run, node->inputs[0]), .dy = dy, .ld_dy = w->n_out,
             .x = fm_input(run, node, 0), .ld_x = n_in};
         units += fm_to_weight_units(&j.products[j.n++]);

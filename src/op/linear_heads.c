@@ -106,7 +106,7 @@ static fm_to_weight weight_product(const gradient_job *j, int64_t h) {
     const float *dy = j->dy + j->row * ldy + h * columns(p);
     fm_to_weight product = {.form = fm_form_of(j->run->plan, &p->w[h]), .dw = p->w[h].grad,
                             .n_out = p->w[h].n_out, .n_in = p->w[h].n_in,
-                            .rows = j->rows, .dy = dy, .ld_dy = ldy, .x = x, .ld_x = j->ldx};
+                            .beside = p->n_heads - 1, .rows = j->rows, .dy = dy, .ld_dy = ldy, .x = x, .ld_x = j->ldx};
     if (p->transposed) product.dy = x, product.ld_dy = j->ldx, product.x = dy, product.ld_x = ldy;
     return product;
 }

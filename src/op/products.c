@@ -190,9 +190,24 @@ void fm_to_input_unit(const fm_run *run, const fm_to_input *p, int64_t unit, flo
 
 /* ---- dW += dy^T x -------------------------------------------------------------------------------- */
 
-int64_t fm_to_weight_units(const fm_to_weight *p) {
-    return blocks_of(p->n_out, FM_OUTER_A) * blocks_of(p->n_in, FM_OUTER_B);
+/* A unit: this many rows and columns of dW. Large ones pack less, as many as this keep a few threads busy. */
+enum { ENOUGH_UNITS = 6 };
+typedef struct piece {
+    int64_t rows, columns;
+} piece;
+
+static int64_t pieces_of(const fm_to_weight *p, piece size) {
+    return blocks_of(p->n_out, size.rows) * blocks_of(p->n_in, size.columns);
 }
+
+static piece piece_of(const fm_to_weight *p) {
+    piece size = {FM_OUTER_A, FM_OUTER_B};
+    while ((p->beside + 1) * pieces_of(p, size) < ENOUGH_UNITS && size.columns > 4 * FM_PANEL) size.columns /= 2;
+    while ((p->beside + 1) * pieces_of(p, size) < ENOUGH_UNITS && size.rows > 3 * FM_PANEL) size.rows /= 2;
+    return size;
+}
+
+int64_t fm_to_weight_units(const fm_to_weight *p) { return pieces_of(p, piece_of(p)); }
 
 /* Rows of x are made a piece at a time: [row, row + n) of its columns [c0, c1). */
 static void multiply_made(const fm_run *run, const fm_to_weight *p, fm_words_outer outer, int64_t n0,
@@ -209,9 +224,10 @@ static void multiply_made(const fm_run *run, const fm_to_weight *p, fm_words_out
 }
 
 void fm_to_weight_unit(const fm_run *run, const fm_to_weight *p, int64_t unit, float *scratch) {
-    int64_t across = blocks_of(p->n_in, FM_OUTER_B);
-    int64_t n0 = unit / across * FM_OUTER_A, n1 = smaller(n0 + FM_OUTER_A, p->n_out);
-    int64_t c0 = unit % across * FM_OUTER_B, c1 = smaller(c0 + FM_OUTER_B, p->n_in);
+    piece size = piece_of(p);
+    int64_t across = blocks_of(p->n_in, size.columns);
+    int64_t n0 = unit / across * size.rows, n1 = smaller(n0 + size.rows, p->n_out);
+    int64_t c0 = unit % across * size.columns, c1 = smaller(c0 + size.columns, p->n_in);
     for (int64_t t = 0; t < p->rows && p->db && c0 == 0; t++)
         run->kernels->add(p->dy + t * p->ld_dy + n0, n1 - n0, p->db + n0);
     if (!p->dw) return;

@@ -67,6 +67,7 @@ typedef struct fm_to_weight {
     const float *dy, *x;
     int64_t ld_dy, ld_x;
     const int32_t *x_rows;       /* row t is row x_rows[t] of x; NULL: row t */
+    int64_t beside;              /* other products that threads share out together with this one */
     /* Where x is not kept: writes columns [column, column + columns) of rows [row, row + n) to `out`, whose
      * rows are `columns` apart. NULL: x is there. */
     void (*make_x)(const void *context, int64_t row, int64_t n, int64_t column, int64_t columns, float *out);
