@@ -3,7 +3,7 @@
  *
  *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [part of a name]
  *
- * Names are those of kernel_cases.h, "product int8 q4_k" and "product f32 q4_k", "learning bf16",
+ * Names are those of kernel_cases.h, "product int8 q4_k", "product int16 q4_k" and "product f32 q4_k", "learning bf16",
  * "pack q4_k". */
 #include "../tests/kernel/kernel_cases.h"
 
@@ -51,7 +51,7 @@ static void bench_case(const kernel_case *kc, const fm_kernels *k) {
         kc->make(&d, &t.c);
     else
         make_weight(&d, &t.c, kc->dtype, kc->call != call_unpack_rows);
-    if (kc->call == call_codes_product) make_codes(&d, &t.c);
+    make_codes_of_case(&d, &t.c, kc->call);
     if (t.c.a) /* specials would time the slow paths of the processor */
         roll_floats(&d, t.c.a, kc->make ? t.c.rows * (t.c.lda ? t.c.lda : t.c.n) : t.c.n);
     memcpy(t.c.out, t.c.start, (size_t)t.c.out_floats * sizeof *t.c.out);
@@ -71,7 +71,8 @@ typedef struct product {
     fm_panels w;
     fm_pool *pool;
     float *x, *y, *scratch;
-    fm_codes *codes; /* of x; NULL: the product of floats */
+    fm_codes_form form;
+    char *codes; /* of x; NULL: the product of floats */
     int64_t rows;
     size_t bytes;
     volatile uint64_t sum;
@@ -81,7 +82,7 @@ static void multiply_range(void *context, int64_t begin, int64_t end, int worker
     product *p = context;
     float *scratch = p->scratch + worker * FM_MATMUL_SCRATCH;
     if (p->codes)
-        fm_matmul_codes(p->k, &p->w, begin, end, p->codes, fm_codes_blocks(p->w.n_in), p->rows, p->y,
+        fm_matmul_codes(p->k, p->form, &p->w, begin, end, p->codes, fm_codes_blocks(p->w.n_in), p->rows, p->y,
                         p->w.n_out, scratch);
     else
         fm_matmul(p->k, &p->w, begin, end, p->x, p->w.n_in, p->rows, p->y, p->w.n_out, scratch);
@@ -114,18 +115,23 @@ static double (*clock_of(const fm_pool *pool))(void) {
 
 enum { N_IN = 2048, MEMORY = 256 << 20, MOST_ROWS = 512 };
 
+typedef enum product_kind { FLOATS, ONE_BYTE, TWO_BYTES, KINDS } product_kind;
+static const char *const kind_names[] = {"f32", "int8", "int16"};
+
 /* One row over all the memory, then more rows over a matrix of a usual size. */
-static void time_product(product *p, bool integers) {
+static void time_product(product *p, product_kind kind) {
     static const int64_t row_counts[] = {1, 2, 4, 8, 12, 16, 48, 128, 512};
-    int64_t n_out = p->w.n_out, blocks = fm_codes_blocks(N_IN);
-    if (integers) {
-        p->codes = fm_alloc((size_t)(MOST_ROWS * blocks) * sizeof *p->codes, FM_MEM_OTHER);
+    int64_t n_out = p->w.n_out;
+    if (kind != FLOATS) {
+        p->form = kind == ONE_BYTE ? FM_CODES_8 : FM_CODES_16;
+        size_t row = (size_t)fm_codes_blocks(N_IN) * fm_codes_block_bytes(p->form);
+        p->codes = fm_alloc(MOST_ROWS * row, FM_MEM_OTHER);
         assert_non_null(p->codes);
         for (int64_t m = 0; m < MOST_ROWS; m++)
-            p->k->codes_from_float(p->x + m * N_IN, N_IN, p->codes + m * blocks);
+            p->k->codes_from_float[p->form](p->x + m * N_IN, N_IN, p->codes + (size_t)m * row);
     }
     double probe = (double)p->bytes / seconds_per_call(clock_of(p->pool), read_all, p) * 1e-9;
-    printf("  %-5s %s read %5.1f GB/s;", fm_layout_name(p->w.layout), integers ? "int8" : "f32 ", probe);
+    printf("  %-5s %-5s read %5.1f GB/s;", fm_layout_name(p->w.layout), kind_names[kind], probe);
     for (size_t i = 0; i < FM_COUNT(row_counts); i++) {
         p->rows = row_counts[i];
         if (p->rows > 1) p->w.n_out = 4096; /* a real matrix, from L3 or memory */
@@ -148,10 +154,15 @@ static bool is_wanted(const char *what, fm_dtype dtype, const char *filter) {
 }
 
 static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, const char *filter) {
-    bool floats = is_wanted("product f32", dtype, filter);
-    bool integers = is_wanted("product int8", dtype, filter) &&
-                    k->codes_product[fm_layout_for(&(fm_tensor){.dtype = dtype})];
-    if (!floats && !integers) return;
+    bool wanted[KINDS], some = false;
+    for (int kind = 0; kind < KINDS; kind++) {
+        char what[32];
+        snprintf(what, sizeof what, "product %s", kind_names[kind]);
+        wanted[kind] = is_wanted(what, dtype, filter) &&
+                       (kind == FLOATS || k->codes_product[0][fm_layout_for(&(fm_tensor){.dtype = dtype})]);
+        some |= wanted[kind];
+    }
+    if (!some) return;
     fm_error err;
     dice d = {.seed = 3};
     random_tensor t = roll_tensor(&d, dtype, 64, N_IN, dtype == FM_DTYPE_F8_E4M3);
@@ -172,8 +183,8 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, co
     for (int64_t i = 0; i < copies; i++) memcpy(memory + (size_t)i * unit, w.panels.data, unit);
     p.w.data = memory;
     roll_floats(&d, p.x, (int64_t)MOST_ROWS * N_IN);
-    if (floats) time_product(&p, false);
-    if (integers) time_product(&p, true);
+    for (int kind = 0; kind < KINDS; kind++)
+        if (wanted[kind]) time_product(&p, (product_kind)kind);
     fm_free(memory);
     fm_free(p.x);
     fm_free(p.y);

@@ -25,10 +25,13 @@
  *   + 2^-24 (F + 1) sum over g of (|sa_g sw_g dot_g| + |mw_g sum_g|)         of F fused multiply-adds
  * to first order. The first term decides: half a 127th of the largest activation of 32.
  *
- * Twice. For who wants more, a row becomes two rows of codes: its own, and those of what that rounding
- * left, x - sa code, which has a scale about 254 times smaller. The product is the sum of both, one
- * addition at the end, and the first term of the bound shrinks to (sa_g / 500), about 16 bits of x:
- *     y = product(codes of x) + product(codes of the rest)
+ * Two bytes. For who wants more, a code has 16 bits: 256 times the byte above and a second one, which is
+ * what the first left in 256ths of its scale, rounded to even at ties and kept within +-127:
+ *     code = 256 first + second,  second = round((x - sa first) * (256 / sa)),  sa_g above being sa / 256
+ * All else is as with one byte, but for dot_g, which may be more than 24 bits and is then rounded to
+ * float32. With the scale of the first byte, the first term of the bound becomes (sa / 500), or (sa / 250)
+ * where 128 became 127: 16 bits of x. It takes twice the products of bytes, but no more steps of the chain,
+ * and the weight is read and opened once.
  *
  * A block of x that holds a NaN, an infinity or a magnitude above FM_INT8_MOST has the scale NaN, and
  * so has every result of its row: nothing becomes a number that it never was. */
@@ -40,7 +43,7 @@ enum { FM_CODES = 32 };
 
 /* A block of a row of x, a line of memory. Codes lie in the order in which words of nibbles give theirs
  * (layout.h): of every eight, 0 2 4 6 1 3 5 7. What lies past the end of the row is zero. Kernels that
- * make signed codes of a weight unsigned by an offset of 8, 128 or 32 begin their sums with `undo`. */
+ * make signed codes of a weight unsigned by an offset of 8, 128 or 32 add `undo` to their sums. */
 typedef struct fm_codes {
     int8_t code[FM_CODES];
     float scale;             /* sa */
@@ -50,6 +53,20 @@ typedef struct fm_codes {
 } fm_codes;
 
 _Static_assert(sizeof(fm_codes) == 64, "a line of memory");
+
+/* The same with two bytes. The scale, the sums and what undoes offsets are those of the whole codes. */
+typedef struct fm_codes16 {
+    fm_codes first;
+    int8_t second[FM_CODES];
+} fm_codes16;
+
+_Static_assert(sizeof(fm_codes16) == 96, "fm_codes with a half of a line behind it");
+
+typedef enum fm_codes_form { FM_CODES_8, FM_CODES_16, FM_CODES_FORMS } fm_codes_form;
+
+static inline size_t fm_codes_block_bytes(fm_codes_form form) {
+    return form == FM_CODES_16 ? sizeof(fm_codes16) : sizeof(fm_codes);
+}
 
 /* Blocks of a row of n columns. */
 static inline int64_t fm_codes_blocks(int64_t n) { return (n + FM_CODES - 1) / FM_CODES; }

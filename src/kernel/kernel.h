@@ -89,16 +89,15 @@ typedef struct fm_kernels {
 
     /* ---- products of integers; see codes.h for the definition --------------------------------- */
 
-    /* Rounds a row of n floats to fm_codes_blocks(n) blocks, each as one block of int8_from_float,
-     * zeros behind the end. */
-    void (*codes_from_float)(const float *x, int64_t n, fm_codes *out);
-    /* What that rounding left of a row: rest[i] = fma(-scale, code, x[i]). rest may be x. */
-    void (*codes_rest)(const float *x, int64_t n, const fm_codes *codes, float *rest);
+    /* Rounds a row of n floats to fm_codes_blocks(n) blocks of the form, fm_codes or fm_codes16, each as
+     * one block of int8_from_float, zeros behind the end. The second byte is that of
+     * fma(-scale, first, x) * (256 / scale); 0 where the scale is 0 or NaN. */
+    void (*codes_from_float[FM_CODES_FORMS])(const float *x, int64_t n, void *out);
     /* y[m][(p - begin) * 16 + r] for panels p in [begin, end) and rows m of x, `ldx` blocks apart.
-     * NULL, at all levels alike, for a layout that has no codes to multiply. */
-    void (*codes_product[FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end,
-                                      const fm_codes *x, int64_t ldx, int64_t rows, float *y,
-                                      int64_t ldy);
+     * NULL, at all levels and in all forms alike, for a layout that has no codes to multiply. */
+    void (*codes_product[FM_CODES_FORMS][FM_LAYOUTS])(const fm_panels *w, int64_t begin, int64_t end,
+                                                      const void *x, int64_t ldx, int64_t rows,
+                                                      float *y, int64_t ldy);
 
     /* ---- products of learning; see words.h for the definition --------------------------------- */
 

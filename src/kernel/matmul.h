@@ -23,16 +23,8 @@ void fm_matmul_transposed(const fm_kernels *k, const fm_panels *w, int64_t begin
                           float *scratch);
 static inline int64_t fm_column_tiles(const fm_panels *w) { return (w->n_in + FM_TILE_K - 1) / FM_TILE_K; }
 
-/* y = x w^T as products of integers (codes.h): x is `rows` rows of blocks, `ldx` blocks apart, of
- * fm_codes_blocks(n_in) each. For layouts with a codes_product only. */
-void fm_matmul_codes(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
-                     const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
+/* y = x w^T as products of integers (codes.h): x is `rows` rows of blocks of the form, `ldx` blocks apart,
+ * of fm_codes_blocks(n_in) each. For layouts with a codes_product only. */
+void fm_matmul_codes(const fm_kernels *k, fm_codes_form form, const fm_panels *w, int64_t begin,
+                     int64_t end, const void *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
                      float *scratch);
-
-/* Twice: row m of x is two rows of blocks, ldx / 2 apart: its codes and those of the rest. */
-void fm_matmul_codes_twice(const fm_kernels *k, const fm_panels *w, int64_t begin, int64_t end,
-                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, int64_t ldy,
-                           float *scratch);
-/* n floats, or a piece of a row that begins with a block, as such two: fm_codes_blocks(n) blocks each. */
-void fm_codes_twice_from_float(const fm_kernels *k, const float *x, int64_t n, fm_codes *first,
-                               fm_codes *second);

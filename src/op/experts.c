@@ -32,13 +32,13 @@ typedef struct job {
     const params *p;
     const active *experts;
     const float *x;                /* [T, D] */
-    const fm_codes *x_codes;       /* of x; NULL: products of floats */
+    const char *x_codes;           /* of x; NULL: products of floats */
     const int32_t *tokens;
     float *gathered, *gate, *up;   /* [slots, D], [slots, F], [slots, F] */
     float *between;                /* [slots, F]: silu(gate) * up, in gate's place unless the plan learns */
-    fm_codes *codes;               /* [slots]: of the rows that the phase multiplies */
+    char *codes;                   /* [slots]: of the rows that the phase multiplies */
     float *y;                      /* [slots, D] */
-    int times;                     /* rows of codes to a row */
+    fm_codes_form form;
     int64_t groups, down_groups;   /* tiles of gate and of up; of down */
     bool floats_in, codes_in, codes_between; /* what some expert reads: of x; of silu(gate) * up */
 } job;
@@ -47,18 +47,17 @@ static void gather(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
     size_t d = (size_t)j->p->provider->hidden_size;
-    size_t blocks = (size_t)(j->times * fm_codes_blocks((int64_t)d));
+    size_t codes = fm_codes_row_bytes(j->form, (int64_t)d);
     for (int64_t s = begin; s < end; s++) {
         size_t to = (size_t)s, from = (size_t)j->tokens[s];
         if (j->floats_in) memcpy(j->gathered + to * d, j->x + from * d, d * sizeof(float));
-        if (j->codes_in)
-            memcpy(j->codes + to * blocks, j->x_codes + from * blocks, blocks * sizeof(fm_codes));
+        if (j->codes_in) memcpy(j->codes + to * codes, j->x_codes + from * codes, codes);
     }
 }
 
 /* The expert's rows of the phase's input. */
 static fm_product_rows rows_of(const job *j, const active *e, const float *x, int64_t columns) {
-    fm_product_rows all = {x, j->x_codes ? j->codes : NULL, columns, 0, j->times};
+    fm_product_rows all = {x, j->x_codes ? j->codes : NULL, columns, 0, j->form};
     return fm_rows_from(&all, e->first, e->rows);
 }
 
@@ -107,12 +106,12 @@ static void activate(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
     const fm_kernels *k = j->run->kernels;
-    int64_t f = j->p->provider->intermediate_size, blocks = fm_codes_blocks(f);
+    int64_t f = j->p->provider->intermediate_size;
+    size_t codes = fm_codes_row_bytes(j->form, f);
     for (int64_t s = begin; s < end; s++) {
         float *row = j->between + s * f;
         k->swiglu(j->gate + s * f, j->up + s * f, f, row);
-        if (j->codes_between)
-            fm_codes_write(k, j->times, row, f, j->codes + s * j->times * blocks, blocks);
+        if (j->codes_between) k->codes_from_float[j->form](row, f, j->codes + (size_t)s * codes);
     }
 }
 
@@ -230,7 +229,7 @@ static void compute(const fm_run *run, const fm_node *node, const int32_t *token
     job j = {.run = run, .p = p, .experts = experts, .x = fm_input(run, node, 0),
              .tokens = tokens, .gathered = fm_output(run, node, 0),
              .gate = fm_output(run, node, 1), .up = fm_output(run, node, 2),
-             .y = fm_output(run, node, 0), .times = fm_codes_times(run->plan)};
+             .y = fm_output(run, node, 0), .form = fm_plan_codes_form(run->plan)};
     j.between = fm_plan_options_of(run->plan)->learns ? fm_output(run, node, 4) : j.gate;
     if (node->n_inputs > 2) {
         j.x_codes = fm_plan_data(run->plan, node->inputs[2]);
@@ -461,16 +460,16 @@ static double reads(const fm_run *run, const fm_node *node) {
 fm_value fm_experts(fm_plan *p, fm_value x, fm_value routing, const fm_expert_provider *provider,
                     const fm_gate *gate) {
     size_t d = (size_t)provider->hidden_size, f = (size_t)provider->intermediate_size;
-    bool reads_codes = fm_codes_times(p) > 0;
+    bool reads_codes = fm_plan_has_codes(p);
     fm_value x_codes = reads_codes ? fm_codes_value(p, x) : -1;
     fm_value y = fm_plan_value(p, FM_ROWS_ROUTED, d * sizeof(float), 0);
     fm_value g = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value u = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_value list = fm_plan_value(
         p, FM_ROWS_OUTPUTS, 0, (size_t)gate->n_experts * (sizeof(active) + sizeof(int32_t)));
-    size_t blocks = (size_t)(fm_codes_times(p) * fm_codes_blocks((int64_t)(d > f ? d : f)));
+    size_t code_bytes = fm_codes_row_bytes(fm_plan_codes_form(p), (int64_t)(d > f ? d : f));
     fm_value between = -1; /* codes of it, or where the plan learns itself */
-    if (reads_codes) between = fm_plan_value(p, FM_ROWS_ROUTED, blocks * sizeof(fm_codes), 0);
+    if (reads_codes) between = fm_plan_value(p, FM_ROWS_ROUTED, code_bytes, 0);
     else if (fm_plan_options_of(p)->learns) between = fm_plan_value(p, FM_ROWS_ROUTED, f * sizeof(float), 0);
     fm_plan_node(p, &fm_op_experts, FM_VALUES(x, routing, x_codes), FM_VALUES(y, g, u, list, between),
                  &(params){provider, *gate}, sizeof(params));

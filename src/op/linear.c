@@ -88,7 +88,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     job j = {run, p,
              {fm_input(run, node, 0),
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL,
-              p->parts[0].w->n_in, fm_rows(run, node->inputs[0]), fm_codes_times(run->plan)},
+              p->parts[0].w->n_in, fm_rows(run, node->inputs[0]), fm_plan_codes_form(run->plan)},
              {NULL}};
     for (int i = 0; i < p->n; i++) j.y[i] = fm_output(run, node, i);
     fm_plan_fetch_next(run, node);

@@ -85,18 +85,22 @@ static inline void fm_matmul_group(const fm_kernels *k, const fm_panels *w, int6
 /* Rows of x as a product may read them. */
 typedef struct fm_product_rows {
     const float *x;
-    const fm_codes *codes; /* the same rounded, NULL: not asked for */
+    const void *codes;     /* the same rounded, NULL: not asked for */
     int64_t columns, n;
-    int times;             /* rows of codes to a row of x: 1, or 2 (codes.h, "Twice") */
+    fm_codes_form form;
 } fm_product_rows;
+/* Of the codes of n columns. */
+static inline size_t fm_codes_row_bytes(fm_codes_form form, int64_t n) {
+    return (size_t)fm_codes_blocks(n) * fm_codes_block_bytes(form);
+}
 static inline fm_product_rows fm_rows_from(const fm_product_rows *r, int64_t first, int64_t n) {
-    return (fm_product_rows){r->x + first * r->columns,
-                             r->codes ? r->codes + first * r->times * fm_codes_blocks(r->columns) : NULL,
-                             r->columns, n, r->times};
+    size_t at = (size_t)first * fm_codes_row_bytes(r->form, r->columns);
+    return (fm_product_rows){r->x + first * r->columns, r->codes ? (const char *)r->codes + at : NULL,
+                             r->columns, n, r->form};
 }
 /* Whether a product with this weight reads the codes: it does where there are any. */
 static inline bool fm_product_reads_codes(const fm_kernels *k, const fm_panels *w) {
-    return k->codes_product[w->layout] != NULL;
+    return k->codes_product[FM_CODES_8][w->layout] != NULL;
 }
 /* Group `g` of y = x w^T, of integers if they are there and the weight has its codes. */
 static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int64_t g,
@@ -104,10 +108,9 @@ static inline void fm_product_group(const fm_kernels *k, const fm_panels *w, int
                                     float *scratch) {
     int64_t begin = g * FM_PANEL_GRAIN, end = begin + FM_PANEL_GRAIN;
     if (end > fm_panel_count(w)) end = fm_panel_count(w);
-    int64_t ldx = r->times * fm_codes_blocks(r->columns);
     if (r->codes && fm_product_reads_codes(k, w))
-        (r->times > 1 ? fm_matmul_codes_twice : fm_matmul_codes)(k, w, begin, end, r->codes, ldx, r->n, y,
-                                                                 ldy, scratch);
+        fm_matmul_codes(k, r->form, w, begin, end, r->codes, fm_codes_blocks(r->columns), r->n, y, ldy,
+                        scratch);
     else
         fm_matmul(k, w, begin, end, r->x, r->columns, r->n, y, ldy, scratch);
 }
@@ -124,10 +127,8 @@ static inline double fm_product_bytes(const fm_panels *w) {
  * some once it is packed; and the codes of x, recorded once. */
 bool fm_reads_codes(const fm_plan *p, const fm_weight *w);
 fm_value fm_codes_value(fm_plan *p, fm_value x);
-/* Rows of codes to a row of x; 0: products of floats. */
-int fm_codes_times(const fm_plan *p);
-/* Writes n floats, from the beginning of a block on, into the rows of codes of their row: `ld` blocks
- * from the first to the second. */
-void fm_codes_write(const fm_kernels *k, int times, const float *x, int64_t n, fm_codes *out, int64_t ld);
+/* Whether products read codes at all where they can, and which. */
+bool fm_plan_has_codes(const fm_plan *p);
+fm_codes_form fm_plan_codes_form(const fm_plan *p);
 
 static inline size_t fm_matmul_scratch_bytes(void) { return FM_MATMUL_SCRATCH * sizeof(float); }

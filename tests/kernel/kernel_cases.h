@@ -267,8 +267,6 @@ CASE_DIFFERS(softmax_backward)
 CASE_DIFFERS(dot)
 CASE_DIFFERS(adamw)
 CASE_DIFFERS(int8_from_float)
-CASE_DIFFERS(codes_from_float)
-CASE_DIFFERS(codes_rest)
 #undef CASE_DIFFERS
 static inline bool differs_words(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
     (void)c;
@@ -282,9 +280,14 @@ static inline bool differs_row_product(const fm_kernels *k, const fm_kernels *be
     return k->row_product[c->layout] != below->row_product[c->layout];
 }
 
+static inline bool differs_codes_from_float(const fm_kernels *k, const fm_kernels *below,
+                                            const case_data *c) {
+    (void)c;
+    return k->codes_from_float[0] != below->codes_from_float[0];
+}
 static inline bool differs_codes_product(const fm_kernels *k, const fm_kernels *below,
                                          const case_data *c) {
-    return k->codes_product[c->layout] != below->codes_product[c->layout];
+    return k->codes_product[0][c->layout] != below->codes_product[0][c->layout];
 }
 
 static inline bool differs_rows(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
@@ -339,26 +342,18 @@ static inline double bytes_weight(const case_data *c) {
 #define CASE_ROW(name, id)                                                                         \
     {name, NULL, call_row_product, differs_row_product, 1, 2047, 1408, macs_n_d, bytes_weight,     \
      FM_DTYPE_##id},
-#define CASE_CODES(name, id)                                                                       \
-    {name, NULL, call_codes_product, differs_codes_product, 6, 2047, 128, macs_rows_n_d,             \
-     bytes_weight, FM_DTYPE_##id},
-#define CASE_CODES_ROW(name, id)                                                                   \
-    {name, NULL, call_codes_product, differs_codes_product, 1, 2047, 128, macs_rows_n_d,             \
-     bytes_weight, FM_DTYPE_##id},
-#define CASE_ALL_CODES(CODES, ROW)                                                                 \
-    CODES("codes q8_0", Q8_0) CODES("codes q4_0", Q4_0)                                            \
-    CODES("codes q4_1", Q4_1) CODES("codes q5_0", Q5_0)                                            \
-    CODES("codes q5_1", Q5_1) CODES("codes q4_k", Q4_K)                                            \
-    CODES("codes q5_k", Q5_K) CODES("codes q6_k", Q6_K)                                            \
-    CODES("codes tcq4", TCQ4) ROW("codes row tcq4", TCQ4)                                          \
-    CODES("codes q2_k", Q2_K) CODES("codes q3_k", Q3_K) CODES("codes mxfp4", MXFP4)                \
-    CODES("codes iq4_nl", IQ4_NL) CODES("codes iq4_xs", IQ4_XS)                                    \
-    ROW("codes row q8_0", Q8_0) ROW("codes row q4_0", Q4_0)                                        \
-    ROW("codes row q4_1", Q4_1) ROW("codes row q5_0", Q5_0)                                        \
-    ROW("codes row q5_1", Q5_1) ROW("codes row q4_k", Q4_K)                                        \
-    ROW("codes row q5_k", Q5_K) ROW("codes row q6_k", Q6_K)                                        \
-    ROW("codes row q2_k", Q2_K) ROW("codes row q3_k", Q3_K) ROW("codes row mxfp4", MXFP4)          \
-    ROW("codes row iq4_nl", IQ4_NL) ROW("codes row iq4_xs", IQ4_XS)
+#define CASE_CODES(name, id, rows)                                                                 \
+    {"codes " name, NULL, call_codes8_product, differs_codes_product, rows, 2047, 128, macs_rows_n_d,  \
+     bytes_weight, FM_DTYPE_##id},                                                                 \
+        {"codes16 " name, NULL, call_codes16_product, differs_codes_product, rows, 2047, 128,      \
+         macs_rows_n_d, bytes_weight, FM_DTYPE_##id},
+/* Many rows, and one. */
+#define CASE_BOTH_CODES(name, id) CASE_CODES(name, id, 24) CASE_CODES("row " name, id, 1)
+#define CASE_ALL_CODES(CODES)                                                                      \
+    CODES("q8_0", Q8_0) CODES("q4_0", Q4_0) CODES("q4_1", Q4_1) CODES("q5_0", Q5_0)                \
+    CODES("q5_1", Q5_1) CODES("q2_k", Q2_K) CODES("q3_k", Q3_K) CODES("q4_k", Q4_K)                \
+    CODES("q5_k", Q5_K) CODES("q6_k", Q6_K) CODES("iq4_nl", IQ4_NL) CODES("iq4_xs", IQ4_XS)        \
+    CODES("tcq4", TCQ4) CODES("mxfp4", MXFP4)
 #define VECTOR(name, make, call, differs, bytes)                                                   \
     {name, make, call, differs, 1, 4096, 1, NULL, bytes, FM_DTYPE_F32}
 
@@ -410,10 +405,10 @@ static const kernel_case kernel_cases[] = {
     VECTOR("adamw", make_backward, call_adamw, differs_adamw, bytes_7_vectors),
     CASE_WORDS("words f32", f32, macs_tile) CASE_WORDS("words bf16", bf16, macs_pairs)
     VECTOR("int8_from_float", make_int8, call_int8_from_float, differs_int8_from_float, NULL),
-    VECTOR("codes_from_float", make_vectors, call_codes_from_float, differs_codes_from_float, NULL),
-    VECTOR("codes_rest", make_vectors, call_codes_rest, differs_codes_rest, NULL),
+    VECTOR("codes_from_float", make_vectors, call_codes8_from_float, differs_codes_from_float, NULL),
+    VECTOR("codes16_from_float", make_vectors, call_codes16_from_float, differs_codes_from_float, NULL),
     CASE_WEIGHTS(CASE_UNPACK, CASE_ROW)
-    CASE_ALL_CODES(CASE_CODES, CASE_CODES_ROW)
+    CASE_ALL_CODES(CASE_BOTH_CODES)
     /* The file's own rows. */
     CASE_AS_IS("rows f32", F32) CASE_AS_IS("rows f16", F16) CASE_AS_IS("rows bf16", BF16)
     CASE_AS_IS("rows q8_0", Q8_0) CASE_AS_IS("rows q4_0", Q4_0) CASE_AS_IS("rows q4_k", Q4_K)

@@ -25,7 +25,7 @@ static void make_case(dice *d, const kernel_case *kc, case_data *c) {
         make_weight(d, c, kc->dtype, kc->call != call_unpack_rows);
     else
         kc->make(d, c);
-    if (kc->call == call_codes_product) make_codes(d, c);
+    make_codes_of_case(d, c, kc->call);
 }
 
 static void call_fresh(const kernel_case *kc, const fm_kernels *k, case_data *c) {
@@ -115,9 +115,12 @@ static void x86_levels_override_what_is_hot(void **state) {
         const fm_kernels *ref = fm_kernels_get(FM_CPU_REF);
         bool faster = level == FM_CPU_AVX2 || fm_cpu_has_vnni(FM_CPU_AVX512);
         for (int layout = 0; layout < FM_LAYOUTS; layout++) {
-            assert_int_equal(k->codes_product[layout] != NULL, ref->codes_product[layout] != NULL);
-            if (faster && ref->codes_product[layout])
-                assert_true(k->codes_product[layout] != below->codes_product[layout]);
+            for (int form = 0; form < FM_CODES_FORMS; form++) {
+                bool has = ref->codes_product[form][layout] != NULL;
+                assert_int_equal(k->codes_product[form][layout] != NULL, has);
+                if (faster && has)
+                    assert_true(k->codes_product[form][layout] != below->codes_product[form][layout]);
+            }
         }
     }
 }

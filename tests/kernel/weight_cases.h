@@ -86,40 +86,46 @@ static inline void call_row_product(const fm_kernels *k, case_data *c) {
 
 /* ---- products of integers: rows of x, by all panels ---------------------------------------------- */
 
-static inline void call_codes_from_float(const fm_kernels *k, case_data *c) {
-    fm_codes codes[128];
+/* What must agree of blocks of codes, as floats. */
+static inline void call_codes_from_float(const fm_kernels *k, case_data *c, fm_codes_form form) {
+    fm_codes16 codes[128];
     int64_t n = c->n < 128 * FM_CODES ? c->n : 128 * FM_CODES;
     memset(codes, 0x55, sizeof codes);
-    k->codes_from_float(c->a, n, codes);
-    for (int64_t b = 0; b < fm_codes_blocks(n); b++) { /* what must agree, as floats */
-        for (int i = 0; i < FM_CODES; i++) c->value += (float)(codes[b].code[i] * (i % 7 + 1));
-        const int32_t undo[] = {codes[b].undo8, codes[b].undo128, codes[b].undo32[0], codes[b].undo32[1]};
-        const float floats[] = {codes[b].scale, codes[b].sum, codes[b].sum16[0], codes[b].sum16[1]};
-        for (int i = 0; i < 4; i++) {
-            c->value += (float)(undo[i] * (i + 1));
-            if (4 * b + i < c->n) case_out(c)[4 * b + i] = floats[i];
+    k->codes_from_float[form](c->a, n, codes);
+    for (int64_t i = 0; i < fm_codes_blocks(n); i++) {
+        const fm_codes16 *two = &codes[i];
+        const fm_codes *b = form == FM_CODES_16 ? &two->first : (const fm_codes *)(const void *)codes + i;
+        for (int j = 0; j < FM_CODES; j++) {
+            c->value += (float)(b->code[j] * (j % 7 + 1));
+            if (form == FM_CODES_16) c->value += (float)(two->second[j] * (j % 7 + 3));
+        }
+        const int32_t undo[] = {b->undo8, b->undo128, b->undo32[0], b->undo32[1]};
+        const float floats[] = {b->scale, b->sum, b->sum16[0], b->sum16[1]};
+        for (int j = 0; j < 4; j++) {
+            c->value += (float)(undo[j] * (j + 1));
+            if (4 * i + j < c->n) case_out(c)[4 * i + j] = floats[j];
         }
     }
 }
-
-static inline void call_codes_rest(const fm_kernels *k, case_data *c) {
-    fm_codes codes[128];
-    int64_t n = c->n < 128 * FM_CODES ? c->n : 128 * FM_CODES;
-    fm_kernels_get(FM_CPU_REF)->codes_from_float(c->a, n, codes);
-    k->codes_rest(c->a, n, codes, case_out(c));
+static inline void call_codes8_from_float(const fm_kernels *k, case_data *c) {
+    call_codes_from_float(k, c, FM_CODES_8);
+}
+static inline void call_codes16_from_float(const fm_kernels *k, case_data *c) {
+    call_codes_from_float(k, c, FM_CODES_16);
 }
 
 /* The codes of x lie in `c`, `lda` blocks to a row. */
-static inline void make_codes(dice *d, case_data *c) {
+static inline void make_codes(dice *d, case_data *c, fm_codes_form form) {
     c->lda = fm_codes_blocks(c->n) + roll_below(d, 3);
-    c->c = malloc((size_t)(c->rows * c->lda + 1) * sizeof(fm_codes));
+    size_t row = (size_t)c->lda * fm_codes_block_bytes(form);
+    c->c = malloc((size_t)c->rows * row + 1);
     float *x = case_floats(d, c->n);
     assert_non_null(c->c);
-    memset(c->c, 0x55, (size_t)(c->rows * c->lda) * sizeof(fm_codes));
+    memset(c->c, 0x55, (size_t)c->rows * row);
     for (int64_t m = 0; m < c->rows; m++) {
         roll_floats(d, x, c->n);
         if (roll(d) % 8 == 0) roll_specials(d, x, c->n);
-        fm_kernels_get(FM_CPU_REF)->codes_from_float(x, c->n, (fm_codes *)(void *)c->c + m * c->lda);
+        fm_kernels_get(FM_CPU_REF)->codes_from_float[form](x, c->n, (char *)c->c + (size_t)m * row);
     }
     free(x);
     c->ldo += roll_below(d, 9);
@@ -127,7 +133,18 @@ static inline void make_codes(dice *d, case_data *c) {
     free(c->out);
     case_output(d, c, c->rows * c->ldo);
 }
-static inline void call_codes_product(const fm_kernels *k, case_data *c) {
-    k->codes_product[c->layout](&c->weight.panels, 0, fm_panel_count(&c->weight.panels),
-                                (const fm_codes *)(void *)c->c, c->lda, c->rows, case_out(c), c->ldo);
+static inline void call_codes_product(const fm_kernels *k, case_data *c, fm_codes_form form) {
+    k->codes_product[form][c->layout](&c->weight.panels, 0, fm_panel_count(&c->weight.panels), c->c, c->lda,
+                                      c->rows, case_out(c), c->ldo);
+}
+static inline void call_codes8_product(const fm_kernels *k, case_data *c) {
+    call_codes_product(k, c, FM_CODES_8);
+}
+static inline void call_codes16_product(const fm_kernels *k, case_data *c) {
+    call_codes_product(k, c, FM_CODES_16);
+}
+/* What a case with weights still needs, once it has some. */
+static inline void make_codes_of_case(dice *d, case_data *c, void (*call)(const fm_kernels *, case_data *)) {
+    if (call == call_codes8_product) make_codes(d, c, FM_CODES_8);
+    if (call == call_codes16_product) make_codes(d, c, FM_CODES_16);
 }

@@ -12,9 +12,17 @@
 
 /* ---- activations ------------------------------------------------------------------------------- */
 
-static void sum_codes(const int8_t *code, fm_codes *out) {
+/* Code k of 32 as it lies there. */
+static int code_at(const fm_codes *x, fm_codes_form form, int k) {
+    int place = fm_codes_place(k);
+    if (form == FM_CODES_8) return x->code[place];
+    return 256 * x->code[place] + ((const fm_codes16 *)(const void *)x)->second[place];
+}
+
+/* From the codes and their scale. */
+static void sum_codes(fm_codes_form form, fm_codes *out) {
     int sum[2] = {0};
-    for (int k = 0; k < FM_CODES; k++) sum[k / 16] += code[k];
+    for (int k = 0; k < FM_CODES; k++) sum[k / 16] += code_at(out, form, k);
     for (int i = 0; i < 2; i++) {
         out->sum16[i] = out->scale * (float)sum[i];
         out->undo32[i] = -32 * sum[i];
@@ -24,21 +32,39 @@ static void sum_codes(const int8_t *code, fm_codes *out) {
     out->undo128 = -128 * (sum[0] + sum[1]);
 }
 
-void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out) {
-    for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
-        float block[FM_CODES] = {0};
-        int8_t code[FM_CODES];
-        memcpy(block, x, (size_t)(n < FM_CODES ? n : FM_CODES) * sizeof *x);
-        fm_int8_from_float_ref(block, FM_CODES, FM_CODES, code, &out->scale);
-        for (int k = 0; k < FM_CODES; k++) out->code[fm_codes_place(k)] = code[k];
-        sum_codes(code, out);
+/* The next block of a row that goes on for n: its first bytes and their scale. */
+static void round_block(const float *x, int64_t n, float block[FM_CODES], fm_codes *out) {
+    int8_t code[FM_CODES];
+    memset(block, 0, FM_CODES * sizeof *block);
+    memcpy(block, x, (size_t)(n < FM_CODES ? n : FM_CODES) * sizeof *x);
+    fm_int8_from_float_ref(block, FM_CODES, FM_CODES, code, &out->scale);
+    for (int k = 0; k < FM_CODES; k++) out->code[fm_codes_place(k)] = code[k];
+}
+
+void fm_codes_from_float_ref(const float *x, int64_t n, void *blocks) {
+    float block[FM_CODES];
+    for (fm_codes *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        round_block(x, n, block, out);
+        sum_codes(FM_CODES_8, out);
     }
 }
 
-void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest) {
-    for (int64_t i = 0; i < n; i++) {
-        const fm_codes *b = &codes[i / FM_CODES];
-        rest[i] = fmaf(-b->scale, (float)b->code[fm_codes_place((int)(i % FM_CODES))], x[i]);
+static int8_t second_byte(float x, int first, float scale) {
+    if (!(scale > 0)) return 0;
+    float rest = nearbyintf(fmaf(-scale, (float)first, x) * (256 / scale));
+    return (int8_t)(rest > 127 ? 127 : rest < -127 ? -127 : rest);
+}
+
+void fm_codes16_from_float_ref(const float *x, int64_t n, void *blocks) {
+    float block[FM_CODES];
+    for (fm_codes16 *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        round_block(x, n, block, &out->first);
+        for (int k = 0; k < FM_CODES; k++) {
+            int place = fm_codes_place(k);
+            out->second[place] = second_byte(block[k], out->first.code[place], out->first.scale);
+        }
+        out->first.scale /= 256;
+        sum_codes(FM_CODES_16, &out->first);
     }
 }
 
@@ -166,10 +192,9 @@ static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, g
 /* ---- the product ------------------------------------------------------------------------------- */
 
 /* One step of the chain: the group with the codes from column `at` of a block. */
-static float add_group(const group *w, int layout, const fm_codes *x, int at, float y) {
+static float add_group(const group *w, int layout, fm_codes_form form, const fm_codes *x, int at, float y) {
     int dot = 0;
-    for (int i = 0; i < group_columns(layout); i++)
-        dot += w->code[i] * x->code[fm_codes_place(at + i)];
+    for (int i = 0; i < group_columns(layout); i++) dot += w->code[i] * code_at(x, form, at + i);
     y = fmaf(x->scale * w->scale, (float)dot, y);
     float sum = group_columns(layout) == FM_CODES ? x->sum : x->sum16[at / 16];
     return has_minimum(layout) ? fmaf(w->minimum, sum, y) : y;
@@ -177,28 +202,49 @@ static float add_group(const group *w, int layout, const fm_codes *x, int at, fl
 
 enum { ROWS = 16 }; /* that a group read once is multiplied with */
 
+/* Rows of x. */
+typedef struct codes_rows {
+    fm_codes_form form;
+    const char *x;
+    size_t step, block; /* bytes to the next row, to the next block of a row */
+} codes_rows;
+
 /* y[m] of up to ROWS rows for one row of the weight. */
-static void multiply_lane(const fm_panels *w, int64_t panel, int lane, const fm_codes *x,
-                          int64_t ldx, int64_t rows, float y[ROWS]) {
+static void multiply_lane(const fm_panels *w, int64_t panel, int lane, const codes_rows *x, int64_t rows,
+                          float y[ROWS]) {
     int layout = (int)w->layout, columns = group_columns(layout);
     for (int64_t m = 0; m < rows; m++) y[m] = 0;
     for (int64_t k = 0; k < w->n_in; k += columns) {
         group g = {0};
         read_group(w, panel, k, lane, &g);
-        for (int64_t m = 0; m < rows; m++)
-            y[m] = add_group(&g, layout, x + m * ldx + k / FM_CODES, (int)(k % FM_CODES), y[m]);
+        for (int64_t m = 0; m < rows; m++) {
+            const void *block = x->x + (size_t)m * x->step + (size_t)(k / FM_CODES) * x->block;
+            y[m] = add_group(&g, layout, x->form, block, (int)(k % FM_CODES), y[m]);
+        }
     }
 }
 
-void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const fm_codes *x,
-                          int64_t ldx, int64_t rows, float *y, int64_t ldy) {
+static void multiply(fm_codes_form form, const fm_panels *w, int64_t begin, int64_t end, const void *x,
+                     int64_t ldx, int64_t rows, float *y, int64_t ldy) {
+    size_t block = fm_codes_block_bytes(form), step = (size_t)ldx * block;
     for (int64_t m = 0; m < rows; m += ROWS)
         for (int64_t panel = begin; panel < end; panel++)
             for (int lane = 0; lane < FM_PANEL; lane++) {
                 float column[ROWS];
                 int64_t n = rows - m < ROWS ? rows - m : ROWS;
-                multiply_lane(w, panel, lane, x + m * ldx, ldx, n, column);
+                codes_rows from = {form, (const char *)x + (size_t)m * step, step, block};
+                multiply_lane(w, panel, lane, &from, n, column);
                 for (int64_t i = 0; i < n; i++)
                     y[(m + i) * ldy + (panel - begin) * FM_PANEL + lane] = column[i];
             }
+}
+
+void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const void *x, int64_t ldx,
+                          int64_t rows, float *y, int64_t ldy) {
+    multiply(FM_CODES_8, w, begin, end, x, ldx, rows, y, ldy);
+}
+
+void fm_codes16_product_ref(const fm_panels *w, int64_t begin, int64_t end, const void *x, int64_t ldx,
+                            int64_t rows, float *y, int64_t ldy) {
+    multiply(FM_CODES_16, w, begin, end, x, ldx, rows, y, ldy);
 }

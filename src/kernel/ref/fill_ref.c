@@ -2,6 +2,14 @@
 #include "kernel/fill.h"
 #include "kernel/ref/ref.h"
 
+/* Layouts whose codes are multiplied as integers. */
+#define CODES_LAYOUTS(product)                                                                     \
+    [FM_LAYOUT_Q8_0] = product, [FM_LAYOUT_Q4_0] = product, [FM_LAYOUT_Q4_1] = product,            \
+    [FM_LAYOUT_Q5_0] = product, [FM_LAYOUT_Q5_1] = product, [FM_LAYOUT_Q2_K] = product,            \
+    [FM_LAYOUT_Q3_K] = product, [FM_LAYOUT_Q4_K] = product, [FM_LAYOUT_Q5_K] = product,            \
+    [FM_LAYOUT_Q6_K] = product, [FM_LAYOUT_IQ4_NL] = product, [FM_LAYOUT_IQ4_XS] = product,        \
+    [FM_LAYOUT_TCQ4] = product, [FM_LAYOUT_MXFP4] = product
+
 void fm_kernels_fill_ref(fm_kernels *k) {
     *k = (fm_kernels){
         .unpack =
@@ -28,25 +36,10 @@ void fm_kernels_fill_ref(fm_kernels *k) {
             },
         .tile_fma = fm_tile_fma_ref,
         .turned_fma = fm_turned_fma_ref,
-        .codes_from_float = fm_codes_from_float_ref,
-        .codes_product =
-            {
-                [FM_LAYOUT_Q8_0] = fm_codes_product_ref,
-                [FM_LAYOUT_Q4_0] = fm_codes_product_ref,
-                [FM_LAYOUT_Q4_1] = fm_codes_product_ref,
-                [FM_LAYOUT_Q5_0] = fm_codes_product_ref,
-                [FM_LAYOUT_Q5_1] = fm_codes_product_ref,
-                [FM_LAYOUT_Q2_K] = fm_codes_product_ref,
-                [FM_LAYOUT_Q3_K] = fm_codes_product_ref,
-                [FM_LAYOUT_Q4_K] = fm_codes_product_ref,
-                [FM_LAYOUT_Q5_K] = fm_codes_product_ref,
-                [FM_LAYOUT_Q6_K] = fm_codes_product_ref,
-                [FM_LAYOUT_IQ4_NL] = fm_codes_product_ref,
-                [FM_LAYOUT_IQ4_XS] = fm_codes_product_ref,
-                [FM_LAYOUT_TCQ4] = fm_codes_product_ref,
-                [FM_LAYOUT_MXFP4] = fm_codes_product_ref,
-            },
-        .codes_rest = fm_codes_rest_ref,
+        .codes_from_float = {[FM_CODES_8] = fm_codes_from_float_ref,
+                             [FM_CODES_16] = fm_codes16_from_float_ref},
+        .codes_product = {[FM_CODES_8] = {CODES_LAYOUTS(fm_codes_product_ref)},
+                          [FM_CODES_16] = {CODES_LAYOUTS(fm_codes16_product_ref)}},
         .words_product = {[FM_WORDS_F32] = fm_words_product_f32_ref,
                           [FM_WORDS_BF16] = fm_words_product_bf16_ref},
         .words_of_row = {[FM_WORDS_F32] = fm_words_of_row_f32_ref,

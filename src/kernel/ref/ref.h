@@ -70,8 +70,10 @@ void fm_softmax_backward_ref(const float *p, float mean, int64_t n, float *d);
 float fm_dot_ref(const float *x, const float *y, int64_t n);
 void fm_adamw_ref(const fm_adamw *a, const float *grad, int64_t n, float *x, float *m, float *v);
 void fm_bf16_from_float_ref(const float *x, int64_t n, uint16_t *y);
-void fm_codes_from_float_ref(const float *x, int64_t n, fm_codes *out);
-void fm_codes_rest_ref(const float *x, int64_t n, const fm_codes *codes, float *rest);
-void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const fm_codes *x,
-                          int64_t ldx, int64_t rows, float *y, int64_t ldy);
+void fm_codes_from_float_ref(const float *x, int64_t n, void *out);
+void fm_codes16_from_float_ref(const float *x, int64_t n, void *out);
+void fm_codes_product_ref(const fm_panels *w, int64_t begin, int64_t end, const void *x, int64_t ldx,
+                          int64_t rows, float *y, int64_t ldy);
+void fm_codes16_product_ref(const fm_panels *w, int64_t begin, int64_t end, const void *x, int64_t ldx,
+                            int64_t rows, float *y, int64_t ldy);
 void fm_int8_from_float_ref(const float *x, int64_t n, int64_t block, int8_t *codes, float *scales);

@@ -11,7 +11,8 @@
     k->rows_to_floats[FM_KEPT_##id] = fm_rows_to_floats_##name##_##level;                          \
     k->rows_to_panel[FM_KEPT_##id] = fm_rows_to_panel_##name##_##level;
 #define CODES_PRODUCT(id, name, level)                                                             \
-    k->codes_product[FM_LAYOUT_##id] = fm_codes_product_##name##_##level;
+    k->codes_product[FM_CODES_8][FM_LAYOUT_##id] = fm_codes_product_##name##_##level;              \
+    k->codes_product[FM_CODES_16][FM_LAYOUT_##id] = fm_codes16_product_##name##_##level;
 
 #define WORDS(id, name, level)                                                                     \
     k->words_product[FM_WORDS_##id] = fm_words_product_##name##_##level;                           \
@@ -45,8 +46,8 @@
         k->adamw = fm_adamw_##level;                                                               \
         k->bf16_from_float = fm_bf16_from_float_##level;                                           \
         k->int8_from_float = fm_int8_from_float_##level;                                           \
-        k->codes_from_float = fm_codes_from_float_##level;                                         \
-        k->codes_rest = fm_codes_rest_##level;                                                     \
+        k->codes_from_float[FM_CODES_8] = fm_codes_from_float_##level;                             \
+        k->codes_from_float[FM_CODES_16] = fm_codes16_from_float_##level;                          \
         more                                                                                       \
     }
 

@@ -40,25 +40,38 @@ void fm_int8_from_float_avx2(const float *x, int64_t n, int64_t block, int8_t *c
     }
 }
 
-void fm_codes_from_float_avx2(const float *x, int64_t n, fm_codes *out) {
+void fm_codes_from_float_avx2(const float *x, int64_t n, void *blocks) {
     float last[FM_CODES];
-    for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+    for (fm_codes *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
         const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
         fm_int8_from_float_avx2(block, FM_CODES, FM_CODES, out->code, &out->scale);
         fm_codes_finish(out);
     }
 }
 
-void fm_codes_rest_avx2(const float *x, int64_t n, const fm_codes *codes, float *rest) {
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const fm_codes *b = &codes[i / FM_CODES];
-        __m256i q = _mm256_cvtepi8_epi32(fm_codes_eight(b, (int)(i % FM_CODES / 8)));
-        __m256 scale = _mm256_set1_ps(b->scale);
-        _mm256_storeu_ps(rest + i, _mm256_fnmadd_ps(scale, _mm256_cvtepi32_ps(q), _mm256_loadu_ps(x + i)));
+/* What the first bytes, in their own order, left of a block. */
+static FM_INLINE void round_rest(const float *x, fm_codes16 *out) {
+    __m256 scale = _mm256_set1_ps(out->first.scale), inverse = _mm256_set1_ps(256 / out->first.scale);
+    for (int i = 0; i < FM_CODES; i += 8) {
+        __m128i first = _mm_loadl_epi64((const __m128i *)(out->first.code + i));
+        __m256 rest = _mm256_fnmadd_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(first)),
+                                       _mm256_loadu_ps(x + i));
+        __m256i q = _mm256_cvtps_epi32(_mm256_mul_ps(rest, inverse));
+        __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+        __m128i bytes = _mm_max_epi8(_mm_packs_epi16(words, words), _mm_set1_epi8(-127));
+        _mm_storel_epi64((__m128i *)(out->second + i), bytes);
     }
-    for (; i < n; i++) {
-        const fm_codes *b = &codes[i / FM_CODES];
-        rest[i] = fmaf(-b->scale, (float)b->code[fm_codes_place((int)(i % FM_CODES))], x[i]);
+}
+
+void fm_codes16_from_float_avx2(const float *x, int64_t n, void *blocks) {
+    float last[FM_CODES];
+    for (fm_codes16 *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
+        fm_int8_from_float_avx2(block, FM_CODES, FM_CODES, out->first.code, &out->first.scale);
+        if (out->first.scale > 0)
+            round_rest(block, out);
+        else
+            memset(out->second, 0, sizeof out->second);
+        fm_codes16_finish(out);
     }
 }

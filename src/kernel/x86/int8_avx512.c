@@ -39,26 +39,36 @@ void fm_int8_from_float_avx512(const float *x, int64_t n, int64_t block, int8_t 
     }
 }
 
-void fm_codes_from_float_avx512(const float *x, int64_t n, fm_codes *out) {
+void fm_codes_from_float_avx512(const float *x, int64_t n, void *blocks) {
     float last[FM_CODES];
-    for (; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+    for (fm_codes *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
         const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
         fm_int8_from_float_avx512(block, FM_CODES, FM_CODES, out->code, &out->scale);
         fm_codes_finish(out);
     }
 }
 
-void fm_codes_rest_avx512(const float *x, int64_t n, const fm_codes *codes, float *rest) {
-    int64_t i = 0;
-    for (; i + FM_CODES <= n; i += FM_CODES) {
-        const fm_codes *b = &codes[i / FM_CODES];
-        __m512 scale = _mm512_set1_ps(b->scale);
-        for (int half = 0; half < 2; half++) {
-            __m512i q = _mm512_cvtepi8_epi32(_mm_unpacklo_epi64(fm_codes_eight(b, 2 * half),
-                                                                fm_codes_eight(b, 2 * half + 1)));
-            __m512 v = _mm512_loadu_ps(x + i + 16 * half);
-            _mm512_storeu_ps(rest + i + 16 * half, _mm512_fnmadd_ps(scale, _mm512_cvtepi32_ps(q), v));
-        }
+/* What the first bytes, in their own order, left of a block. */
+static FM_INLINE void round_rest(const float *x, fm_codes16 *out) {
+    __m512 scale = _mm512_set1_ps(out->first.scale), inverse = _mm512_set1_ps(256 / out->first.scale);
+    for (int i = 0; i < FM_CODES; i += 16) {
+        __m128i first = _mm_loadu_si128((const __m128i *)(out->first.code + i));
+        __m512 rest = _mm512_fnmadd_ps(scale, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(first)),
+                                       _mm512_loadu_ps(x + i));
+        __m128i q = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(rest, inverse)));
+        _mm_storeu_si128((__m128i *)(out->second + i), _mm_max_epi8(q, _mm_set1_epi8(-127)));
     }
-    fm_codes_rest_avx2(x + i, n - i, codes + i / FM_CODES, rest + i);
+}
+
+void fm_codes16_from_float_avx512(const float *x, int64_t n, void *blocks) {
+    float last[FM_CODES];
+    for (fm_codes16 *out = blocks; n > 0; n -= FM_CODES, x += FM_CODES, out++) {
+        const float *block = n < FM_CODES ? fm_codes_pad(x, n, last) : x;
+        fm_int8_from_float_avx512(block, FM_CODES, FM_CODES, out->first.code, &out->first.scale);
+        if (out->first.scale > 0)
+            round_rest(block, out);
+        else
+            memset(out->second, 0, sizeof out->second);
+        fm_codes16_finish(out);
+    }
 }

@@ -53,8 +53,11 @@
 
 #define FM_DECLARE_CODES_PRODUCT(id, name, level)                                                  \
     void fm_codes_product_##name##_##level(const fm_panels *w, int64_t begin, int64_t end,         \
-                                           const fm_codes *x, int64_t ldx, int64_t rows, float *y, \
-                                           int64_t ldy);
+                                           const void *x, int64_t ldx, int64_t rows, float *y,     \
+                                           int64_t ldy);                                           \
+    void fm_codes16_product_##name##_##level(const fm_panels *w, int64_t begin, int64_t end,       \
+                                             const void *x, int64_t ldx, int64_t rows, float *y,   \
+                                             int64_t ldy);
 
 /* The forms in which rows are kept. */
 #define FM_X86_KEPT_FORMS(FORM, level)                                                             \
@@ -107,8 +110,8 @@
     void fm_bf16_from_float_##level(const float *x, int64_t n, uint16_t *y);                       \
     void fm_int8_from_float_##level(const float *x, int64_t n, int64_t block, int8_t *codes,       \
                                     float *scales);                                                \
-    void fm_codes_from_float_##level(const float *x, int64_t n, fm_codes *out);                    \
-    void fm_codes_rest_##level(const float *x, int64_t n, const fm_codes *codes, float *rest);
+    void fm_codes_from_float_##level(const float *x, int64_t n, void *out);                        \
+    void fm_codes16_from_float_##level(const float *x, int64_t n, void *out);
 
 FM_DECLARE_KERNELS(avx2)
 FM_DECLARE_KERNELS(avx512)
