@@ -84,11 +84,12 @@ static bool comes_twice(const fm_node *node, int input) {
 static void hand_on(fm_plan *plan) {
     for (int i = plan->n_nodes - 1; i >= 0; i--) {
         const fm_node *node = &plan->nodes[i];
-        if (!plan->learning[i].flows || !node->op->hands_on) continue;
+        int input = node->op->hands_on - 1; /* which may be one that this node does without */
+        if (!plan->learning[i].flows || input < 0 || input >= node->n_inputs) continue;
         const value *from = &plan->values[node->outputs[0]];
-        value *to = &plan->values[node->inputs[node->op->hands_on - 1]];
-        if (node->op->hands_on > node->n_inputs || !from->has_gradient || !to->has_gradient) continue;
-        if (to->gradient_from != i || to->space != from->space || comes_twice(node, node->op->hands_on - 1) ||
+        value *to = &plan->values[node->inputs[input]];
+        if (!from->has_gradient || !to->has_gradient) continue;
+        if (to->gradient_from != i || to->space != from->space || comes_twice(node, input) ||
             fm_plan_gradient_width(to) != fm_plan_gradient_width(from))
             continue;
         to->gradient_of = from->gradient_of;

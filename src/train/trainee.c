@@ -7,8 +7,8 @@
 
 /* Where a tensor of the list comes from. */
 typedef struct origin {
-    fm_role role;
-    const fm_tensor *source;
+    fm_role role;            /* FM_ROLES: an adapter's */
+    const fm_tensor *source; /* NULL: its value is in its place already, as vectors' and adapters' are */
 } origin;
 
 /* A weight of the model, and the tensor it points into. */
@@ -85,7 +85,7 @@ static fm_status list_weight(void *context, fm_weight *w, fm_role role, int64_t 
     if (!vector && role != FM_ROLE_EMBED) t->matrices[t->n_matrices++] = (part){w, i};
     if (i < t->list.n) return FM_OK;
     const fm_tensor *source = &fm_store_find(t->model->store, w->name)->tensor;
-    t->origins[i] = (origin){role, source};
+    t->origins[i] = (origin){role, vector ? NULL : source};
     t->list.at[t->list.n++] = (fm_learned){
         .name = w->name, .kind = kind_of(role), .layer = layer, .expert = expert,
         .rows = vector ? 1 : fm_tensor_rows(source), .columns = fm_tensor_columns(source),
@@ -93,8 +93,26 @@ static fm_status list_weight(void *context, fm_weight *w, fm_role role, int64_t 
     return FM_OK;
 }
 
+static void list_adapter(fm_trainee *t, fm_weight *w) {
+    size_t i = t->list.n++;
+    t->parts[t->n_parts++] = t->matrices[t->n_matrices++] = (part){w, i};
+    t->origins[i] = (origin){FM_ROLES, NULL};
+    t->list.at[i] = (fm_learned){.name = w->name, .kind = FM_LEARNED_ADAPTER, .layer = -1, .expert = -1,
+                                 .rows = w->n_out, .columns = w->n_in, .value = w->master};
+}
+
+static fm_status list_adapters(fm_trainee *t) {
+    for (size_t i = 0; i < fm_adapters_count(t->options.adapters); i++) {
+        fm_adapter *a = fm_adapters_at(t->options.adapters, i);
+        list_adapter(t, &a->a);
+        list_adapter(t, &a->b);
+    }
+    return FM_OK;
+}
+
 static fm_status make_list(fm_trainee *t, fm_error *err) {
-    fm_model_each_weight(t->model, count, t);
+    if (t->options.adapters) t->capacity = 2 * fm_adapters_count(t->options.adapters);
+    else fm_model_each_weight(t->model, count, t);
     t->list.at = fm_alloc_array(t->capacity, sizeof *t->list.at, FM_MEM_OTHER);
     t->origins = fm_alloc_array(t->capacity, sizeof *t->origins, FM_MEM_OTHER);
     t->parts = fm_alloc_array(t->capacity, sizeof *t->parts, FM_MEM_OTHER);
@@ -102,7 +120,7 @@ static fm_status make_list(fm_trainee *t, fm_error *err) {
     t->products = fm_alloc_array(t->capacity, sizeof *t->products, FM_MEM_OTHER);
     if (!t->list.at || !t->origins || !t->parts || !t->matrices || !t->products)
         return fm_fail_memory(err, t->capacity * sizeof *t->list.at, "the list of weights that learn");
-    return fm_model_each_weight(t->model, list_weight, t);
+    return t->options.adapters ? list_adapters(t) : fm_model_each_weight(t->model, list_weight, t);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------- */
@@ -117,14 +135,14 @@ static bool learns(const fm_trainee *t, size_t i) {
     return !t->options.learns || t->options.learns(t->options.context, &t->list.at[i]);
 }
 
-/* Gives every tensor its place; without memory only adds up. A vector keeps the place that it has. */
+/* Gives every tensor its place; without memory only adds up. */
 static size_t place(fm_trainee *t, char *values, char *grads, size_t *of_grads) {
     size_t at = 0, grad = 0;
     for (size_t i = 0; i < t->list.n; i++) {
         fm_learned *l = &t->list.at[i];
-        bool vector = is_vector(t->origins[i].role);
-        if (!vector && values) l->value = (float *)(void *)(values + at);
-        if (!vector) at += bytes_of(l);
+        bool stays = !t->origins[i].source;
+        if (!stays && values) l->value = (float *)(void *)(values + at);
+        if (!stays) at += bytes_of(l);
         if (!learns(t, i)) continue;
         if (grads) l->grad = (float *)(void *)(grads + grad);
         grad += bytes_of(l);
@@ -166,7 +184,7 @@ static void decode(void *context, int64_t begin, int64_t end, int worker) {
     const fm_trainee *t = context;
     for (int64_t i = begin; i < end; i++) {
         const fm_learned *l = &t->list.at[i];
-        for (int64_t row = 0; !is_vector(t->origins[i].role) && row < l->rows; row++)
+        for (int64_t row = 0; t->origins[i].source && row < l->rows; row++)
             fm_tensor_decode_row(t->origins[i].source, row, l->value + row * l->columns);
     }
 }
@@ -177,8 +195,8 @@ static void point(fm_trainee *t) {
         fm_weight *w = t->parts[i].w;
         const fm_learned *l = &t->list.at[t->parts[i].tensor];
         const fm_tensor *source = t->origins[t->parts[i].tensor].source;
-        size_t row = is_vector(t->origins[t->parts[i].tensor].role) ? 0
-                         : (size_t)((const char *)w->source.data - (const char *)source->data) / source->row_bytes;
+        size_t row = source ? (size_t)((const char *)w->source.data - (const char *)source->data) / source->row_bytes
+                            : 0;
         w->master = l->value + row * (size_t)l->columns;
         w->grad = l->grad ? l->grad + row * (size_t)l->columns : NULL;
     }
@@ -195,7 +213,7 @@ static void use_copies(fm_trainee *t) {
 
 /* All but the memory of weights. */
 static fm_status prepare(fm_model *model, const fm_trainee_options *options, fm_trainee **out, fm_error *err) {
-    if (model->config.from_gguf)
+    if (model->config.from_gguf && !options->adapters)
         return fm_fail(err, FM_ERR_UNSUPPORTED,
                        "%s is GGUF, whose tensors are arranged for running, not for learning: convert it to a "
                        "Hugging Face folder first (fathom convert)", fm_store_path(model->store));

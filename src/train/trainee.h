@@ -8,7 +8,7 @@
 
 #include "base/pool.h"
 #include "kernel/kernel.h"
-#include "model/model.h"
+#include "model/adapters.h"
 #include "train/stretches.h"
 
 typedef struct fm_trainee fm_trainee;
@@ -21,14 +21,17 @@ typedef struct fm_trainee_options {
      * correction biases, which never do. */
     bool (*learns)(void *context, const fm_learned *tensor);
     void *context;
+    /* These learn and nothing else does: the model is loaded, of whatever kind its weights are, and stays as it
+     * is; the list has A and B of each. NULL: the model's own tensors learn. */
+    fm_adapters *adapters;
 } fm_trainee_options;
 
 /* Bytes that a trainee of this model takes: masters, gradients, copies. */
 fm_status fm_trainee_memory(fm_model *model, const fm_trainee_options *options, uint64_t *bytes,
                             fm_error *err);
-/* `model` is bound from a Hugging Face folder, with all it is to learn (mtp); loading it is not necessary. It
- * must outlive the trainee and is of no use after it. GGUF files, whose tensors are arranged otherwise, are
- * FM_ERR_UNSUPPORTED. Gradients are zero and copies fresh. */
+/* `model` is bound from a Hugging Face folder, with all it is to learn (mtp); loading it is necessary only where
+ * adapters learn. It must outlive the trainee and is of no use after it. GGUF files, whose tensors are arranged otherwise, are
+ * FM_ERR_UNSUPPORTED unless adapters learn. Gradients are zero and copies fresh. */
 fm_status fm_trainee_new(fm_model *model, const fm_trainee_options *options, fm_trainee **out, fm_error *err);
 void fm_trainee_free(fm_trainee *trainee);
 
