@@ -103,6 +103,8 @@ typedef struct fathom_model_options {
     uint64_t memory_limit;        /* bytes; 0: what the machine has available. A model that needs
                                      more is refused before anything is taken. */
     bool map_only;                /* use the file's rows in place: starts at once, runs slower */
+    const char *adapter;          /* a folder with a low-rank adapter as PEFT writes it, which the model then
+                                     has; NULL: none */
     bool lazy;                    /* pack routed experts when a step first chooses them, instead of all while
                                      opening: the same bits, a sooner start, slower first steps. The files must
                                      stay as they are while the model is open. The default */

@@ -5,6 +5,7 @@
 #include "engine/grammar/constrain.h"
 #include "engine/engine.h"
 #include "engine/sample.h"
+#include "model/adapters.h"
 
 #include <pthread.h>
 
@@ -14,6 +15,7 @@ struct fathom_model {
     fm_store *store;
     fm_pool *pool;
     fm_model *inner;
+    fm_adapters *adapters; /* NULL: none */
     fm_engine *engine;
     fathom_tokenizer *tokenizer; /* NULL: the files carry none */
     uint64_t weight_bytes;

@@ -143,6 +143,10 @@ static fm_status open_model(fathom_model *m, const char *path, const fathom_mode
     FM_TRY(fm_pool_new(m->options.threads, &m->pool, err));
     m->options.threads = fm_pool_threads(m->pool);
     m->weight_bytes = fm_model_memory(m->inner);
+    if (m->options.adapter) { /* before the engine records the model */
+        FM_TRY(fm_adapters_open(m->inner, m->options.adapter, &m->adapters, err));
+        m->weight_bytes += fm_adapters_bytes(m->adapters);
+    }
     fm_engine_options engine = fm_api_engine_options(&m->options, level, m->pool);
     FM_TRY(fit(m, &engine, err));
     FM_TRY(fm_api_tokenizer_of_store(m->store, &m->tokenizer, err));
@@ -170,6 +174,7 @@ void fathom_model_close(fathom_model *m) {
     if (!m) return;
     fm_token_trie_free(m->trie);
     fm_engine_free(m->engine);
+    fm_adapters_free(m->adapters);
     fm_model_free(m->inner);
     fathom_tokenizer_close(m->tokenizer);
     fm_pool_free(m->pool);

@@ -19,6 +19,7 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
     if (a->arith >= 0) o.arith = (fathom_arith)a->arith;
     if (a->cache >= 0) o.cache = (fathom_cache_type)a->cache;
     if (a->activations >= 0) o.activations = (fathom_activations)a->activations;
+    o.adapter = a->lora;
     o.map_only = a->map_only;
     o.no_mtp = a->no_mtp;
     o.lazy = !a->eager;

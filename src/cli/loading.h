@@ -9,7 +9,7 @@
 
 typedef struct fm_load_arguments {
     int64_t threads, context, rows;
-    const char *cpu;
+    const char *cpu, *lora;
     int arith, cache, activations; /* enums of fathom.h; -1: the library's default */
     bool map_only, verbose;
     bool eager;  /* also set by commands that soon need all experts, or measure time */
@@ -29,6 +29,8 @@ typedef struct fm_load_arguments {
      NULL, NULL},                                                                                  \
     {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2 or avx512",          \
      offsetof(type, member.cpu), 0, 0, NULL, NULL},                                              \
+    {FM_OPTION_TEXT, "lora", 0, "FOLDER", "a low-rank adapter that the model is to have, as PEFT keeps it",   \
+     offsetof(type, member.lora), 0, 0, NULL, NULL},                                              \
     {FM_OPTION_CHOICE, "arith", 0, NULL,                                                           \
      "exact: bits depend on the tokens alone; fast: other rounding, faster long prompts",          \
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \

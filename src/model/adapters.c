@@ -1,6 +1,7 @@
 #include "model/adapters_private.h"
 
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "model/weights.h"
 
@@ -72,17 +73,38 @@ static fm_status pack(fm_weight *w, fm_error *err) {
     return FM_OK;
 }
 
+static size_t masters_of(const fm_adapter_place *p) {
+    return (size_t)(p->adapter.a.n_out * (p->adapter.a.n_in + p->adapter.b.n_out));
+}
+
+static uint64_t packed_of(const fm_panels *p) { return (uint64_t)fm_panel_count(p) * p->panel_bytes; }
+
+uint64_t fm_adapters_bytes(const fm_adapters *a) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < a->n; i++)
+        bytes += masters_of(&a->at[i]) * sizeof(float) + packed_of(&a->at[i].adapter.a.panels) +
+                 packed_of(&a->at[i].adapter.b.panels);
+    return bytes;
+}
+
 fm_status fm_adapters_put_on(fm_adapters *a, fm_error *err) {
     for (size_t i = 0; i < a->n; i++) {
         FM_TRY(pack(&a->at[i].adapter.a, err));
         FM_TRY(pack(&a->at[i].adapter.b, err));
     }
-    for (size_t i = 0; i < a->n; i++) a->at[i].weight->adapter = &a->at[i].adapter;
+    uint64_t sum = 1;
+    for (size_t i = 0; i < a->n; i++) {
+        a->at[i].weight->adapter = &a->at[i].adapter;
+        sum += fm_hash(a->at[i].masters, masters_of(&a->at[i]) * sizeof(float),
+                       fm_hash(a->at[i].module, strlen(a->at[i].module), (uint64_t)(a->alpha * 1024)));
+    }
+    a->model->adapted = sum;
     return FM_OK;
 }
 
 void fm_adapters_free(fm_adapters *a) {
     if (!a) return;
+    a->model->adapted = 0;
     for (size_t i = 0; i < a->n; i++) {
         a->at[i].weight->adapter = NULL;
         fm_weight_clear(&a->at[i].adapter.a);

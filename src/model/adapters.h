@@ -1,7 +1,8 @@
 /* adapters.h: the low-rank adapters of a model: made anew to be trained, or read from a folder as PEFT
  * writes it, and put on the weights that they are for.
  *
- * They go on before a plan is recorded; plans recorded afterwards have them. The file's names and order of
+ * They go on before a plan is recorded; plans recorded afterwards have them, and the model's fingerprint is
+ * another with them. The file's names and order of
  * rows are Hugging Face's, whatever file the model came from: for Llama models out of GGUF, whose queries
  * and keys lie in another order, rows are put into that order. Routed experts and the up-projections of
  * latent attention take none. */
@@ -28,6 +29,8 @@ fm_status fm_adapters_open(fm_model *model, const char *folder, fm_adapters **ou
 /* Takes them off the model, whose plans must be gone. */
 void fm_adapters_free(fm_adapters *adapters);
 
+/* Bytes that they take: masters and what products read. */
+uint64_t fm_adapters_bytes(const fm_adapters *adapters);
 size_t fm_adapters_count(const fm_adapters *adapters);
 /* `model` and its plans read it; whoever trains changes the masters of its a and b. */
 fm_adapter *fm_adapters_at(fm_adapters *adapters, size_t i);

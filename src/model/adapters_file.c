@@ -128,9 +128,9 @@ fm_status fm_adapters_open(fm_model *model, const char *folder, fm_adapters **ou
     fm_adapters *a = fm_alloc_zero(sizeof *a, FM_MEM_WEIGHTS);
     fm_store *store = NULL;
     fm_status status = path && a ? FM_OK : fm_fail_memory(err, sizeof *a, "adapters");
+    if (a) a->model = model;
     if (status == FM_OK) status = fm_store_open(path, &store, err);
     if (status == FM_OK) {
-        a->model = model;
         a->alpha = c.by_root ? c.alpha * sqrt(c.rank) : c.alpha;
         reader r = {.adapters = a, .store = store, .err = err};
         status = fm_model_each_weight(model, read_one, &r);

@@ -70,6 +70,6 @@ uint64_t fm_model_fingerprint(const fm_model *m) {
     for (size_t i = 0; i < m->n_bindings && !m->sampled_all; i++)
         weights += fm_binding_fingerprint(m->store, &m->bindings[i]);
     if (m->lazy) weights += fm_lazy_sampled(m->lazy);
-    const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights};
-    return fm_hash(parts, sizeof parts, 0);
+    const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights, m->adapted};
+    return fm_hash(parts, m->adapted ? sizeof parts : 3 * sizeof *parts, 0);
 }

@@ -92,6 +92,7 @@ struct fm_model {
     struct fm_lazy *lazy;             /* ... but those that are packed when they are chosen; NULL: none */
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
+    uint64_t adapted;                 /* a number for the adapters that are on (adapters.h); 0: none */
     uint64_t parameters;              /* elements of all bound weights (a tied head counts once, the
                                          MTP module not at all, as in the papers' counts) */
     uint64_t sampled;                 /* sum over samples of weights, see fm_model_fingerprint */

@@ -29,9 +29,9 @@ typedef struct fm_trainee_options {
 /* Bytes that a trainee of this model takes: masters, gradients, copies. */
 fm_status fm_trainee_memory(fm_model *model, const fm_trainee_options *options, uint64_t *bytes,
                             fm_error *err);
-/* `model` is bound from a Hugging Face folder, with all it is to learn (mtp); loading it is necessary only where
- * adapters learn. It must outlive the trainee and is of no use after it. GGUF files, whose tensors are arranged otherwise, are
- * FM_ERR_UNSUPPORTED unless adapters learn. Gradients are zero and copies fresh. */
+/* `model` is bound from a Hugging Face folder, with all it is to learn (mtp); it must be loaded where adapters
+ * learn, and only there. It must outlive the trainee and is of no use after it. GGUF files, whose tensors are
+ * arranged otherwise, are FM_ERR_UNSUPPORTED unless adapters learn. Gradients are zero and copies fresh. */
 fm_status fm_trainee_new(fm_model *model, const fm_trainee_options *options, fm_trainee **out, fm_error *err);
 void fm_trainee_free(fm_trainee *trainee);
 
