@@ -37,12 +37,12 @@ bool fm_initial_preset_at(size_t i, const char **name, const char **help) {
 
 static fm_status find_shape(const char *name, const shape **out, fm_error *err) {
     const char *names[FM_COUNT(shapes)];
-    fm_buffer all = {0};
     for (size_t i = 0; i < FM_COUNT(shapes); i++) {
         names[i] = shapes[i].name;
         if (strcmp(name, names[i]) == 0) return *out = &shapes[i], FM_OK;
-        fm_buffer_format(&all, i ? ", %s" : "%s", names[i]);
     }
+    fm_buffer all = {0};
+    for (size_t i = 0; i < FM_COUNT(shapes); i++) fm_buffer_format(&all, i ? ", %s" : "%s", names[i]);
     const char *near = fm_nearest_word(name, names, FM_COUNT(names));
     fm_status status = fm_fail(err, FM_ERR_ARGUMENT,
                                "'%.80s' is neither a config.json nor a shape (%s)%s%s", name, fm_buffer_string(&all),

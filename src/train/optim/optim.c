@@ -148,11 +148,11 @@ static void work(void *context, int64_t begin, int64_t end, int worker) {
         const job *j = &p->jobs[i];
         const fm_learned *t = &p->learned->at[j->tensor];
         const state *s = &p->states[j->tensor];
+        float *scratch = p->scratch ? p->scratch + (size_t)worker * p->scratch_floats : NULL;
         fm_optim_call call = {.options = &p->options, .tensor = t, .begin = j->begin, .n = j->n,
                               .moment = {s->moment[0], s->moment[1]}, .step = p->steps, .rate = p->rate,
                               .decay = decays(&p->options, t->kind) ? p->options.weight_decay : 0,
-                              .factor = p->factor,
-                              .scratch = p->scratch + (size_t)worker * p->scratch_floats};
+                              .factor = p->factor, .scratch = scratch};
         s->rule->update(&call);
     }
 }
