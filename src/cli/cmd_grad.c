@@ -2,11 +2,8 @@
  * held against. */
 #include "fathom/fathom_train.h"
 
-#include "cli/args.h"
 #include "cli/call.h"
 #include "cli/ids.h"
-
-#include <stddef.h>
 
 typedef struct arguments {
     const char *model, *ids, *ids_file, *out, *cpu;
@@ -16,12 +13,7 @@ typedef struct arguments {
 } arguments;
 
 static const fm_option options[] = {
-    {FM_OPTION_TEXT, "ids", 0, "LIST", "token ids, as in 1,2,3", offsetof(arguments, ids), 0, 0,
-     NULL, NULL},
-    {FM_OPTION_TEXT, "ids-file", 0, "FILE", "read the ids from a file; - is standard input",
-     offsetof(arguments, ids_file), 0, 0, NULL, NULL},
-    {FM_OPTION_TEXT, "out", 'o', "FILE", "where to write, as safetensors", offsetof(arguments, out),
-     0, 0, NULL, NULL},
+    FM_IDS_OPTIONS(arguments),
     {FM_OPTION_FLAG, "mtp",
      .help = "with the multi-token-prediction module: gradients of loss + 0.3 mtp_loss",
      .offset = offsetof(arguments, mtp)},
@@ -42,7 +34,8 @@ const fm_command fm_command_grad = {
              "With --mtp also mtp_loss, the mean over the module's own targets, and the gradients are those of "
              "loss + 0.3 mtp_loss; embedding and head, which the module shares, hold both parts. Routing and the "
              "routers' correction biases are constants.",
-    .operands = {{"MODEL", FM_MODEL_HELP, offsetof(arguments, model), true, true}},
+    .operands = {{"MODEL", "a Hugging Face folder, or the name of a pulled model that is one",
+                  offsetof(arguments, model), true, true}},
     .options = options,
     .n_options = FM_COUNT(options),
     .size = sizeof(arguments),

@@ -1,11 +1,8 @@
 /* logits: one prefill of exactly these ids, in float32 from the dequantised weights: the yardstick
  * that other engines, other formats and other versions of this one are held against. */
-#include "cli/args.h"
 #include "cli/call.h"
 #include "cli/ids.h"
 #include "cli/screen.h"
-
-#include <stddef.h>
 
 typedef struct arguments {
     const char *model, *ids, *ids_file, *out, *cpu;
@@ -15,12 +12,7 @@ typedef struct arguments {
 } arguments;
 
 static const fm_option options[] = {
-    {FM_OPTION_TEXT, "ids", 0, "LIST", "token ids, as in 1,2,3", offsetof(arguments, ids), 0, 0,
-     NULL, NULL},
-    {FM_OPTION_TEXT, "ids-file", 0, "FILE", "read the ids from a file; - is standard input",
-     offsetof(arguments, ids_file), 0, 0, NULL, NULL},
-    {FM_OPTION_TEXT, "out", 'o', "FILE", "where to write, as safetensors", offsetof(arguments, out),
-     0, 0, NULL, NULL},
+    FM_IDS_OPTIONS(arguments),
     {FM_OPTION_FLAG, "hidden",
      .help = "also hidden.N [T, D]: the embedding (0) and the state after each layer",
      .offset = offsetof(arguments, hidden)},

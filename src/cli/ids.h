@@ -2,8 +2,21 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "cli/args.h"
+
+#include <stddef.h>
 
 enum { FM_TEXT_LIMIT = 1 << 30 };
+
+/* Rows of an option table, for commands that compute over exactly these ids and write safetensors; `type` has
+ * the texts ids, ids_file and out. */
+#define FM_IDS_OPTIONS(type)                                                                       \
+    {FM_OPTION_TEXT, "ids", 0, "LIST", "token ids, as in 1,2,3", offsetof(type, ids), 0, 0, NULL,  \
+     NULL},                                                                                        \
+    {FM_OPTION_TEXT, "ids-file", 0, "FILE", "read the ids from a file; - is standard input",       \
+     offsetof(type, ids_file), 0, 0, NULL, NULL},                                                  \
+    {FM_OPTION_TEXT, "out", 'o', "FILE", "where to write, as safetensors", offsetof(type, out), 0, \
+     0, NULL, NULL}
 
 /* Appends int32_t values to `out`; commas, spaces and newlines separate. */
 fm_status fm_ids_parse(const char *text, size_t size, fm_buffer *out, fm_error *err);
