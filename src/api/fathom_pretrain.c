@@ -11,6 +11,9 @@
 #include "train/trainer.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
+
+static const double GiB = 1 << 30;
 
 fathom_run_options fathom_run_defaults(void) { return (fathom_run_options){0}; }
 
@@ -85,8 +88,21 @@ static fm_status check_memory(const training *p, uint64_t available, fm_error *e
                       fm_trainer_bytes(&p->recipe, &fm_model_student_face(p->student)->learned);
     if (!available || needed <= available) return FM_OK;
     return fm_fail(err, FM_ERR_MEMORY,
-                   "this run needs %llu bytes and the machine has %llu: take a smaller batch.micro_tokens or "
-                   "data.context, or a smaller model", (unsigned long long)needed, (unsigned long long)available);
+                   "this run needs %.2f GiB and the machine has %.2f: take a smaller batch.micro_tokens or "
+                   "data.context, or a smaller model", (double)needed / GiB, (double)available / GiB);
+}
+
+/* One checkpoint: the weights and what the loop has beside them. */
+static fm_status check_disk(const training *p, fm_error *err) {
+    const fm_learned_list *learned = &fm_model_student_face(p->student)->learned;
+    uint64_t needed = fm_trainer_bytes(&p->recipe, learned);
+    struct statvfs disk;
+    for (size_t i = 0; i < learned->n; i++) needed += (uint64_t)fm_learned_elements(&learned->at[i]) * sizeof(float);
+    if (statvfs(p->folder.path, &disk) != 0) return FM_OK;
+    double room = (double)disk.f_bavail * (double)disk.f_frsize;
+    if ((double)needed <= room) return FM_OK;
+    return fm_fail(err, FM_ERR_IO, "a checkpoint of this run takes %.4f GiB and the disk of %s has %.4f GiB free: make "
+                   "room, or give a folder on another disk", (double)needed / GiB, p->folder.path, room / GiB);
 }
 
 static fm_status check_tokens(const training *p, fm_error *err) {
@@ -108,7 +124,8 @@ static fm_status open_model(training *p, fm_error *err) {
                                         .kernels = p->kernels, .pool = p->pool, .memory_limit = available,
                                         .batch_tokens = tokens > r->data.context ? tokens : r->data.context};
     FM_TRY(fm_model_student_new(p->model, &o, &p->student, err));
-    return check_memory(p, available, err);
+    FM_TRY(check_memory(p, available, err));
+    return check_disk(p, err);
 }
 
 /* ---- telling -----------------------------------------------------------------------------------*/

@@ -52,6 +52,7 @@ void fm_run_log_close(fm_run_log *log) {
     if (log->path && log->fd >= 0) close(log->fd);
     fm_free(log->path);
     fm_buffer_clear(&log->line);
+    fm_buffer_clear(&log->waiting);
     *log = (fm_run_log){.fd = -1};
 }
 
@@ -64,15 +65,30 @@ fm_json_writer *fm_run_log_event(fm_run_log *log, const char *event, int64_t ste
     return &log->json;
 }
 
+static fm_status write_waiting(fm_run_log *log, fm_error *err) {
+    fm_buffer *b = &log->waiting;
+    size_t at = 0;
+    int code = 0;
+    while (at < b->size && !code) {
+        ssize_t done = write(log->fd, b->data + at, b->size - at);
+        if (done >= 0) at += (size_t)done;
+        else if (errno != EINTR) code = errno;
+    }
+    if (at) memmove(b->data, b->data + at, b->size - at); /* a disk may take half a line */
+    b->size -= at;
+    return code ? fm_fail(err, FM_ERR_IO, "cannot write %s: %s", log->path, strerror(code)) : FM_OK;
+}
+
 fm_status fm_run_log_end(fm_run_log *log, fm_error *err) {
     fm_json_close(&log->json, '}');
     FM_TRY(fm_buffer_status(&log->line, err));
-    const char *at = log->line.data;
-    for (size_t left = log->line.size; left > 0;) {
-        ssize_t done = write(log->fd, at, left);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return fm_fail(err, FM_ERR_IO, "cannot write %s: %s", log->path, strerror(errno));
-        at += done, left -= (size_t)done;
-    }
-    return FM_OK;
+    fm_buffer_put(&log->waiting, log->line.data, log->line.size);
+    FM_TRY(fm_buffer_status(&log->waiting, err));
+    return write_waiting(log, err);
+}
+
+fm_status fm_run_log_sync(fm_run_log *log, fm_error *err) {
+    FM_TRY(write_waiting(log, err));
+    if (fdatasync(log->fd) == 0 || errno == EINVAL) return FM_OK; /* EINVAL: it is a pipe or a device */
+    return fm_fail(err, FM_ERR_IO, "cannot write %s: %s", log->path, strerror(errno));
 }

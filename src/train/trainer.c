@@ -127,7 +127,8 @@ static fm_status after_step(fm_trainer *t, const fm_step_facts *f, bool *stop, f
     *stop = !tell(t, f) || last || (r->run.hours > 0 && fm_trainer_seconds(t) >= r->run.hours * 3600);
     bool samples = due(r->samples.every, step) || (last && r->samples.every > 0);
     bool best = r->checkpoint.keep_best && t->state.best_step == step;
-    if (*stop || samples || best || due(r->checkpoint.every, step)) FM_TRY(fm_trainer_checkpoint(t, samples, err));
+    if (*stop || samples || best || due(r->checkpoint.every, step))
+        FM_TRY(fm_trainer_checkpoint(t, samples, *stop, err));
     return FM_OK;
 }
 
@@ -146,7 +147,7 @@ static fm_status loop(fm_trainer *t, fm_run_end *end, fm_error *err) {
         FM_TRY(fm_loader_next(t->loader, &step, err));
         if (step.n_rows == 0) {
             *end = FM_RUN_NO_DATA;
-            return fm_trainer_checkpoint(t, false, err);
+            return fm_trainer_checkpoint(t, false, true, err);
         }
         FM_TRY(take_step(t, &step, &f, err));
         f.seconds = fm_clock_seconds() - began;

@@ -120,6 +120,31 @@ void fm_trainer_free(fm_trainer *t) {
 
 /* ---- the log -----------------------------------------------------------------------------------*/
 
+static void note(fm_trainer *t, const char *sentence) {
+    fm_json_writer *w = fm_run_log_event(&t->log, "note", t->state.step);
+    fm_json_put_text(w, "text", sentence);
+    fm_run_log_end(&t->log, NULL); /* it is said below too */
+    if (t->options.note) t->options.note(t->options.context, sentence);
+}
+
+/* Ends an event. A disk that is full need not end the run: the log waits until it has room. */
+static fm_status end_event(fm_trainer *t, fm_error *err) {
+    enum { CONTINUE, MOST_WAITING = 64 << 20 };
+    fm_error why;
+    fm_status status = fm_run_log_end(&t->log, &why);
+    bool goes_on = status == FM_ERR_IO && t->recipe->checkpoint.when_full == CONTINUE &&
+                   t->log.waiting.size < MOST_WAITING;
+    if (goes_on && !t->log_waits) {
+        t->log_waits = true;
+        fm_error_prefix(&why, status, "the log is kept in memory until there is room");
+        note(t, why.message);
+    }
+    if (status == FM_OK) t->log_waits = false;
+    if (status == FM_OK || goes_on) return FM_OK;
+    if (err) *err = why;
+    return status;
+}
+
 double fm_trainer_share_of_peak(const fm_trainer *t, const fm_step_facts *f) {
     double possible = t->options.peak_flops * f->seconds;
     return possible > 0 ? t->options.flops_per_token * (double)f->tokens / possible : NAN;
@@ -137,7 +162,7 @@ fm_status fm_trainer_log_start(fm_trainer *t, fm_error *err) {
     fm_json_put_real(w, "flops_per_token", t->options.flops_per_token);
     if (t->options.describe) t->options.describe(t->options.context, w);
     fm_run_recipe_put_member(t->recipe, w, "recipe");
-    return fm_run_log_end(&t->log, err);
+    return end_event(t, err);
 }
 
 static void put_layers(const fm_trainer *t, fm_json_writer *w) {
@@ -164,7 +189,7 @@ static fm_status log_skip(fm_trainer *t, const fm_step_facts *f, fm_error *err) 
     fm_json_put_real(w, "loss", f->loss);
     fm_json_put_real(w, "norm", f->norm);
     fm_json_put_real(w, "deviations", f->deviations);
-    return fm_run_log_end(&t->log, err);
+    return end_event(t, err);
 }
 
 fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *err) {
@@ -184,19 +209,12 @@ fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *e
     if (t->options.flops_per_token > 0)
         fm_json_put_real(w, "flops", t->options.flops_per_token * (double)t->state.tokens);
     if (isfinite(peak)) fm_json_put_real(w, "share_of_peak", peak);
-    FM_TRY(fm_run_log_end(&t->log, err));
+    FM_TRY(end_event(t, err));
     if (f->spike != FM_SPIKE_NONE) FM_TRY(log_skip(t, f, err));
     bool last = t->state.step >= t->recipe->run.steps;
     if (!t->student->n_layers || (t->state.step % LOADS_EVERY && !last)) return FM_OK;
     put_layers(t, fm_run_log_event(&t->log, "experts", t->state.step));
-    return fm_run_log_end(&t->log, err);
-}
-
-static void note(fm_trainer *t, const char *sentence) {
-    fm_json_writer *w = fm_run_log_event(&t->log, "note", t->state.step);
-    fm_json_put_text(w, "text", sentence);
-    fm_run_log_end(&t->log, NULL); /* it is said below too */
-    if (t->options.note) t->options.note(t->options.context, sentence);
+    return end_event(t, err);
 }
 
 /* ---- validation --------------------------------------------------------------------------------*/
@@ -246,7 +264,7 @@ fm_status fm_trainer_validate(fm_trainer *t, fm_error *err) {
     fm_json_writer *w = fm_run_log_event(&t->log, "validation", t->state.step);
     fm_json_put_real(w, "loss", loss);
     fm_json_put_integer(w, "tokens", targets);
-    return fm_run_log_end(&t->log, err);
+    return end_event(t, err);
 }
 
 /* ---- checkpoints -------------------------------------------------------------------------------*/
@@ -257,6 +275,7 @@ static fm_status write_checkpoint(fm_trainer *t, char *hash, fm_error *err) {
     fm_run_tensors tensors = tensors_of(t);
     fm_buffer recipe = {0};
     fm_checkpoint *c;
+    FM_TRY(fm_run_log_sync(&t->log, err)); /* or steps before it would never be in the log */
     FM_TRY(fm_checkpoint_begin(t->options.folder->checkpoints, t->state.step, &c, err));
     fm_status status = fm_run_state_save(c, &t->state, &tensors, err);
     for (size_t i = 0; i < FM_COUNT(copied) && status == FM_OK; i++)
@@ -276,7 +295,7 @@ static fm_status after_checkpoint(fm_trainer *t, const char *hash, bool samples,
                          r->checkpoint.keep_best ? t->state.best_step : -1};
     fm_json_writer *w = fm_run_log_event(&t->log, "checkpoint", t->state.step);
     fm_json_put_text(w, "sha256", hash);
-    FM_TRY(fm_run_log_end(&t->log, err));
+    FM_TRY(end_event(t, err));
     FM_TRY(fm_checkpoint_retain(t->options.folder->checkpoints, &keep, err));
     if (!samples || !t->options.sample) return FM_OK;
     char *path = fm_checkpoint_path(t->options.folder->checkpoints, t->state.step);
@@ -286,7 +305,7 @@ static fm_status after_checkpoint(fm_trainer *t, const char *hash, bool samples,
     return status;
 }
 
-fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, fm_error *err) {
+fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, bool last, fm_error *err) {
     enum { CONTINUE };
     char hash[FM_SHA256_HEX + 1];
     fm_error why;
@@ -294,8 +313,7 @@ fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, fm_error *err) {
     if (status == FM_OK) return after_checkpoint(t, hash, samples, err);
     fm_error_prefix(&why, status, "the checkpoint of step %lld could not be written and older ones are as they were",
                     (long long)t->state.step);
-    bool ends = t->state.step >= t->recipe->run.steps; /* then there is nothing to go on with */
-    if (status != FM_ERR_IO || ends || t->recipe->checkpoint.when_full != CONTINUE) {
+    if (status != FM_ERR_IO || last || t->recipe->checkpoint.when_full != CONTINUE) {
         if (err) *err = why;
         return status;
     }

@@ -18,6 +18,7 @@ struct fm_trainer {
     fm_optim *optim;
     fm_average average; /* .at NULL: none */
     fm_run_log log;
+    bool log_waits; /* the disk does not take it; that has been said */
     fm_run_state state;
     double began;
     fm_run_spent before;     /* in earlier processes */
@@ -38,5 +39,5 @@ double fm_trainer_share_of_peak(const fm_trainer *t, const fm_step_facts *f);
 fm_status fm_trainer_log_start(fm_trainer *t, fm_error *err);
 fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *err);
 fm_status fm_trainer_validate(fm_trainer *t, fm_error *err);
-/* A disk that does not take it is a note where the recipe says so, and otherwise an error. */
-fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, fm_error *err);
+/* A disk that does not take it is a note where the recipe says so, and an error otherwise and for the `last` one. */
+fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, bool last, fm_error *err);
