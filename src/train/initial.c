@@ -13,6 +13,7 @@
 #include "token/tokenizer.h"
 #include "train/checkpoint.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- shapes ------------------------------------------------------------------------------------*/
@@ -302,7 +303,8 @@ static fm_status read_config(const char *path, fm_config *config, fm_error *err)
 static fm_status write_weights(fm_checkpoint *c, const fm_config *config, const fm_initial_options *o, fm_error *err) {
     outline list = {.config = config};
     add_all(&list);
-    drawing d = {&list, o->std, o->seed};
+    double std = o->std > 0 ? o->std : 0.006 * sqrt(7168 / (double)config->hidden_size);
+    drawing d = {&list, std, o->seed};
     fm_status status = list.failed ? fm_fail_memory(err, list.n, "a list of tensors") : FM_OK;
     if (status == FM_OK)
         status = fm_checkpoint_put_tensors_from(c, "model.safetensors", list.items, list.n, fill, &d, err);

@@ -8,7 +8,9 @@
 typedef struct fm_initial_options {
     const char *shape;     /* a preset of shapes.def, or the path of a config.json (which is taken as it is) */
     const char *tokenizer; /* folder with tokenizer.json */
-    double std;            /* of all matrices: DeepSeek-V3 has 0.006; norms are 1, biases 0 */
+    /* Standard deviation of all matrices; norms are 1, biases 0. 0: 0.006 sqrt(7168 / hidden size), DeepSeek-V3's
+     * carried over to other widths, so that a product with a normed row has its spread, 0.5. */
+    double std;
     uint64_t seed;         /* every weight is a function of (seed, its tensor's name, its place) */
 } fm_initial_options;
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { STREAM_ROWS = 0x726f };
-enum { LEAST_WINDOW = 1 << 18, WINDOW_ROWS = 64 };
+enum { LEAST_WINDOW = 1 << 20, WINDOW_ROWS = 64 };
 
 struct fm_loader {
     const fm_dataset *data;
