@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { STREAM_ROWS = 0x726f };
-enum { LEAST_WINDOW = 1 << 20, WINDOW_ROWS = 64 };
+enum { WINDOW_TOKENS = 1 << 23, WINDOW_ROWS = 64 };
 
 struct fm_loader {
     const fm_dataset *data;
@@ -94,6 +94,16 @@ static uint64_t stream_of(const fm_loader *l) {
     return fm_hash(reals, (1 + l->data->n_sources) * sizeof *reals, hash);
 }
 
+/* An epoch where that is not much: rows of a window that holds few documents foretell each other, and a loss that
+ * falls to the window's end and leaps at the next is the model learning them by heart. A window costs memory per
+ * document, not per token. */
+static int64_t usual_window(const fm_dataset *data, const fm_loader_options *o) {
+    int64_t documents, tokens, rows = o->context * WINDOW_ROWS;
+    fm_dataset_count(data, o->portion, &documents, &tokens);
+    if (tokens > WINDOW_TOKENS) tokens = WINDOW_TOKENS;
+    return tokens > rows ? tokens : rows;
+}
+
 fm_status fm_loader_new(const fm_dataset *data, const fm_loader_options *o, fm_loader **out, fm_error *err) {
     *out = NULL;
     FM_TRY(check_options(o, err));
@@ -102,8 +112,7 @@ fm_status fm_loader_new(const fm_dataset *data, const fm_loader_options *o, fm_l
     l->data = data;
     l->options = *o;
     l->capacity = o->context * o->rows;
-    if (o->window == 0)
-        l->options.window = o->context * WINDOW_ROWS > LEAST_WINDOW ? o->context * WINDOW_ROWS : LEAST_WINDOW;
+    if (o->window == 0) l->options.window = usual_window(data, o);
     fm_status status = choose_weights(l, err);
     if (status == FM_OK) status = allocate(l, err);
     if (status != FM_OK) {

@@ -30,7 +30,7 @@ typedef struct fm_loader_options {
     double fim_rate; /* share of documents put as fill-in-the-middle; those with a mask never are */
     uint64_t seed;
     int64_t epochs;  /* of every source, then the stream ends; 0: it never does */
-    int64_t window;  /* least tokens that are packed together; 0: 64 rows' worth, 1,048,576 at least */
+    int64_t window;  /* least tokens that are packed together; 0: an epoch, 8,388,608 at most, 64 rows at least */
 } fm_loader_options;
 
 typedef struct fm_loader fm_loader;
