@@ -74,7 +74,8 @@ fm_status fm_load_model(const char *path, const fm_load_arguments *a, fathom_mod
 }
 
 fathom_sampling fm_sampling_of(const fm_sampling_arguments *a, const fathom_model *model) {
-    fathom_sampling s = fathom_sampling_defaults(model);
+    fathom_sampling s = {.temperature = 0.6f, .top_p = 0.95f};
+    if (model) s = fathom_sampling_defaults(model);
     if (!isnan(a->temperature)) s.temperature = (float)a->temperature;
     if (!isnan(a->top_p)) s.top_p = (float)a->top_p;
     if (!isnan(a->min_p)) s.min_p = (float)a->min_p;

@@ -80,5 +80,5 @@ typedef struct fm_sampling_arguments {
 /* Opens the model for `run` and `chat`. Ctrl-C while it loads is FM_ERR_CANCELLED. */
 fm_status fm_load_model(const char *path, const fm_load_arguments *a, fathom_model **out,
                         fm_error *err);
-/* The model's defaults with what was asked for over them. */
+/* The model's defaults (NULL: DeepSeek's advice) with what was asked for over them. */
 fathom_sampling fm_sampling_of(const fm_sampling_arguments *a, const fathom_model *model);

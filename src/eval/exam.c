@@ -9,18 +9,31 @@ typedef struct question {
     bool done;                   /* found in the file, or finished */
     int64_t came;                /* samples so far */
     fm_outcome_sample *samples;  /* [samples], while it is being asked */
+    fm_score score;              /* when it is done */
 } question;
 
 typedef struct exam {
     const fm_eval_items *items;
-    const fm_exam_prompts *prompts;
     const fm_exam_options *options;
     fm_journal *journal;
     question *questions; /* [items] */
+    fm_length *lengths;  /* [items][samples] */
     int64_t *open;       /* items that are to be asked, in order */
     int64_t n_open;
     fm_exam_result *result;
 } exam;
+
+/* What its samples, all there, amount to. */
+static fm_status score(exam *e, int64_t item, const fm_eval_sample *samples, fm_error *err) {
+    question *q = &e->questions[item];
+    int64_t n = e->options->setup.samples;
+    FM_TRY(fm_score_item(e->options->grader, &e->items->items[item], samples, n, &q->score, err));
+    for (int64_t i = 0; i < n; i++)
+        e->lengths[item * n + i] = (fm_length){samples[i].tokens, samples[i].verdict};
+    fm_eval_tally_add(&e->result->tally, &q->score);
+    q->done = true;
+    return FM_OK;
+}
 
 /* ---- joining an earlier run ---------------------------------------------------------------------- */
 
@@ -42,9 +55,8 @@ static fm_status join(exam *e, const fm_outcome *o, fm_error *err) {
         return fm_fail(err, FM_ERR_ARGUMENT, "%s was made of other questions: its line %lld is not that of "
                        "this file; give another file for results", e->options->out, (long long)o->line);
     if (e->questions[i].done) return FM_OK;
-    e->questions[i].done = true;
     e->result->resumed++;
-    return fm_eval_tally_add(&e->result->tally, o->samples, o->n, err);
+    return score(e, i, o->samples, err);
 }
 
 static fm_status join_earlier(exam *e, fm_error *err) {
@@ -79,12 +91,7 @@ static bool next(void *context, int64_t index, fm_ask *out) {
     exam *e = context;
     int64_t samples = e->options->setup.samples;
     if (index / samples >= e->n_open) return false;
-    int64_t i = e->open[index / samples];
-    *out = (fm_ask){.ids = e->prompts->ids + e->prompts->starts[i],
-                    .n = e->prompts->starts[i + 1] - e->prompts->starts[i],
-                    .starts_thinking = e->prompts->starts_thinking,
-                    /* of the line, so that a question is asked alike whatever else is */
-                    .sequence = ((uint64_t)e->items->items[i].line << 20) + (uint64_t)(index % samples)};
+    *out = (fm_ask){.item = (size_t)e->open[index / samples], .sample = index % samples};
     return true;
 }
 
@@ -105,37 +112,39 @@ static void forget(question *q, int64_t n) {
 }
 
 /* The answer is a piece of the text that is kept. */
-static fm_status judge(const fm_eval_item *item, const fm_asked *reply, fm_outcome_sample *s,
+static fm_status judge(exam *e, const fm_eval_item *item, const fm_asked *reply, fm_outcome_sample *s,
                        fm_error *err) {
     bool failed = false;
-    fm_span expected = fm_answer_expected(item->answer, item->answer_size);
+    fm_grade grade = {0};
     s->text = keep(reply->text, &failed);
     s->thinking = keep(reply->thinking, &failed);
-    s->judged = (fm_eval_sample){
-        .answer = fm_answer_extract(s->text.s, s->text.n, fm_answer_is_number(expected)),
-        .stop = reply->report.stop == FM_REPLY_LENGTH ? FM_EVAL_LENGTH : FM_EVAL_END,
-        .tokens = reply->report.tokens, .seconds = reply->seconds};
-    s->judged.correct = s->judged.answer.n > 0 && fm_answer_equal(s->judged.answer, expected, &failed);
-    return failed ? fm_fail_memory(err, reply->text.n, "an answer") : FM_OK;
+    if (failed) return fm_fail_memory(err, reply->text.n, "a reply");
+    FM_TRY(e->options->grader->grade(e->options->grader->context, item, s->text, &grade, err));
+    s->judged = (fm_eval_sample){.answer = grade.answer, .verdict = grade.verdict, .formed = grade.formed,
+                                 .stop = reply->cut ? FM_EVAL_LENGTH : FM_EVAL_END,
+                                 .tokens = reply->tokens, .seconds = reply->seconds};
+    return FM_OK;
+}
+
+static fm_status write_down(exam *e, int64_t item, fm_error *err) {
+    fm_buffer line = {0};
+    if (!e->journal) return FM_OK;
+    fm_outcome_put(&line, &e->items->items[item], e->questions[item].samples, e->options->setup.samples);
+    fm_status status = fm_buffer_status(&line, err);
+    if (status == FM_OK) status = fm_journal_append(e->journal, line.data, line.size, err);
+    fm_buffer_clear(&line);
+    return status;
 }
 
 static fm_status finish(exam *e, int64_t item, fm_error *err) {
     question *q = &e->questions[item];
     int64_t n = e->options->setup.samples;
-    fm_buffer line = {0};
-    fm_status status = FM_OK;
-    if (e->journal) {
-        fm_outcome_put(&line, &e->items->items[item], q->samples, n);
-        status = fm_buffer_status(&line, err);
-        if (status == FM_OK) status = fm_journal_append(e->journal, line.data, line.size, err);
-        fm_buffer_clear(&line);
-    }
     fm_eval_sample *judged = fm_alloc_array((size_t)n, sizeof *judged, FM_MEM_OTHER);
-    if (status == FM_OK && !judged) status = fm_fail_memory(err, (size_t)n * sizeof *judged, "results");
+    fm_status status = judged ? FM_OK : fm_fail_memory(err, (size_t)n * sizeof *judged, "results");
     for (int64_t i = 0; judged && i < n; i++) judged[i] = q->samples[i].judged;
-    if (status == FM_OK) status = fm_eval_tally_add(&e->result->tally, judged, n, err);
+    if (status == FM_OK) status = write_down(e, item, err);
+    if (status == FM_OK) status = score(e, item, judged, err);
     fm_free(judged);
-    q->done = status == FM_OK;
     forget(q, n);
     return status;
 }
@@ -146,7 +155,7 @@ static fm_status done(void *context, const fm_asked *reply, fm_error *err) {
     question *q = &e->questions[item];
     if (!q->samples) q->samples = fm_alloc_array((size_t)n, sizeof *q->samples, FM_MEM_OTHER);
     if (!q->samples) return fm_fail_memory(err, (size_t)n * sizeof *q->samples, "results");
-    FM_TRY(judge(&e->items->items[item], reply, &q->samples[reply->index % n], err));
+    FM_TRY(judge(e, &e->items->items[item], reply, &q->samples[reply->index % n], err));
     return ++q->came == n ? finish(e, item, err) : FM_OK;
 }
 
@@ -157,35 +166,52 @@ static bool progress(void *context, int64_t tokens) {
     return !o->progress || o->progress(o->context, e->result);
 }
 
-static fm_status run(exam *e, fm_engine *engine, const fm_tokenizer *tokenizer, fm_error *err) {
-    const fm_outcome_setup *s = &e->options->setup;
-    size_t n = e->items->n;
+static fm_status run(exam *e, fm_error *err) {
+    const fm_exam_options *o = e->options;
+    size_t n = e->items->n, samples = (size_t)o->setup.samples;
     e->questions = fm_alloc_array(n, sizeof *e->questions, FM_MEM_OTHER);
     e->open = fm_alloc_array(n, sizeof *e->open, FM_MEM_OTHER);
-    if (!e->questions || !e->open) return fm_fail_memory(err, n * sizeof *e->questions, "questions");
-    if (e->options->out) FM_TRY(join_earlier(e, err));
+    e->lengths = fm_alloc_array(n, samples * sizeof *e->lengths, FM_MEM_OTHER);
+    if (!e->questions || !e->open || !e->lengths)
+        return fm_fail_memory(err, n * sizeof *e->questions, "questions");
+    if (o->out) FM_TRY(join_earlier(e, err));
     for (size_t i = 0; i < n; i++)
         if (!e->questions[i].done) e->open[e->n_open++] = (int64_t)i;
-    fm_ask_options ask = {.sampling = {.temperature = (float)s->temperature, .top_p = (float)s->top_p,
-                                       .min_p = (float)s->min_p, .top_k = (int)s->top_k, .seed = s->seed,
-                                       .repetition_penalty = (float)s->repetition_penalty,
-                                       .presence_penalty = (float)s->presence_penalty,
-                                       .frequency_penalty = (float)s->frequency_penalty},
-                          .max_tokens = s->max_tokens, .thinking_budget = s->thinking_budget,
-                          .slots = e->options->parallel, .next = next, .done = done,
-                          .progress = progress, .context = e};
-    return fm_ask_all(engine, tokenizer, &ask, err);
+    fm_asking asking = {.next = next, .done = done, .progress = progress, .context = e};
+    return o->respondent->ask_all(o->respondent->context, &asking, err);
 }
 
-fm_status fm_exam_run(fm_engine *engine, const fm_tokenizer *tokenizer, const fm_eval_items *items,
-                      const fm_exam_prompts *prompts, const fm_exam_options *options,
-                      fm_exam_result *result, fm_error *err) {
+static fm_status summarise(const exam *e, fm_summary *out, fm_error *err) {
+    size_t n = 0, samples = (size_t)e->options->setup.samples;
+    if (!e->questions) return FM_OK;
+    fm_scored *scored = fm_alloc_array(e->items->n, sizeof *scored, FM_MEM_OTHER);
+    if (!scored) return fm_fail_memory(err, e->items->n * sizeof *scored, "a summary");
+    for (size_t i = 0; i < e->items->n; i++)
+        if (e->questions[i].done)
+            scored[n++] = (fm_scored){.domain = e->items->items[i].domain, .band = e->items->items[i].band,
+                                      .score = e->questions[i].score, .lengths = e->lengths + i * samples};
+    fm_status status = fm_summary_make(scored, n, e->options->ks, e->options->n_ks, e->options->setup.seed,
+                                       out, err);
+    fm_free(scored);
+    return status;
+}
+
+fm_status fm_exam_run(const fm_eval_items *items, const fm_exam_options *options, fm_exam_result *result,
+                      fm_summary *summary, fm_error *err) {
+    fm_error second;
     *result = (fm_exam_result){.items = (int64_t)items->n};
-    exam e = {.items = items, .prompts = prompts, .options = options, .result = result};
-    fm_status status = run(&e, engine, tokenizer, err);
+    if (summary) *summary = (fm_summary){0};
+    exam e = {.items = items, .options = options, .result = result};
+    fm_status status = run(&e, err);
+    /* after a failure too, whose sentence stays */
+    if (summary) {
+        fm_status also = summarise(&e, summary, status == FM_OK ? err : &second);
+        if (status == FM_OK) status = also;
+    }
     for (size_t i = 0; e.questions && i < items->n; i++) forget(&e.questions[i], options->setup.samples);
     fm_journal_close(e.journal);
     fm_free(e.questions);
+    fm_free(e.lengths);
     fm_free(e.open);
     return status;
 }

@@ -78,7 +78,7 @@ static bool boxed(fm_span t, fm_span *inside) {
 
 /* Backslashes are walked from the end; a text of many unclosed \boxed{ would cost its square, so only
  * the last few are tried. */
-static bool last_boxed(fm_span t, fm_span *inside) {
+bool fm_answer_boxed(fm_span t, fm_span *inside) {
     int tries = 64;
     for (size_t i = t.n; i-- > 0 && tries > 0;) {
         fm_span at = after(t, i);
@@ -119,16 +119,21 @@ static fm_span last_line(fm_span t) {
     return trim(after(t, begin));
 }
 
-fm_span fm_answer_extract(const char *reply, size_t n, bool numeric) {
+fm_span fm_answer_extract(const char *reply, size_t n, bool numeric, bool *marked) {
     fm_span t = {reply, n}, out, thought = t;
     size_t begin, length;
+    bool ignored;
+    if (!marked) marked = &ignored;
+    *marked = false;
     if (!after_last(&t, "</think>") && after_last(&thought, "<think>")) return (fm_span){reply + n, 0};
-    if (last_boxed(t, &out)) return trim(out);
+    *marked = true;
+    if (fm_answer_boxed(t, &out)) return trim(out);
     if (announced(t, &out)) {
         if (numeric && fm_number_find(out.s, out.n, false, &begin, &length))
             return (fm_span){out.s + begin, length};
         return out;
     }
+    *marked = false;
     if (numeric && fm_number_find(t.s, t.n, true, &begin, &length))
         return (fm_span){t.s + begin, length};
     return last_line(t);

@@ -5,20 +5,19 @@
 #pragma once
 
 #include "base/buffer.h"
-
-/* A piece of somebody else's text. */
-typedef struct fm_span {
-    const char *s;
-    size_t n;
-} fm_span;
+#include "eval/span.h"
 
 /* The final answer of a reply, a piece of it; n = 0: there is none. What comes before the last </think>
  * does not count, and an unfinished <think> has no answer. Then, the first that is there:
  *   the last complete \boxed{...} (or \fbox{...});
  *   what follows the last "answer is", "answer:" or "####", to the end of the sentence or line;
  *   the last number where the expected answer is one, else the last line that is not empty.
- * `numeric`: the expected answer is a number; the second rule then gives the first number after it. */
-fm_span fm_answer_extract(const char *reply, size_t n, bool numeric);
+ * `numeric`: the expected answer is a number; the second rule then gives the first number after it.
+ * *marked (or NULL): by one of the first two rules. */
+fm_span fm_answer_extract(const char *reply, size_t n, bool numeric, bool *marked);
+
+/* What is inside the last complete \boxed{...}; false: there is none. */
+bool fm_answer_boxed(fm_span text, fm_span *inside);
 
 /* The expected answer as data sets write it: what follows the last "####" (GSM8K), else all of it. */
 fm_span fm_answer_expected(const char *text, size_t n);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "eval/item_read.h"
 
 #include <string.h>
 
@@ -23,78 +24,6 @@ static fm_status no_memory(const reader *r, size_t bytes) {
     return fm_fail_memory(r->err, bytes, "a list of questions");
 }
 
-static fm_status copy(const reader *r, const fm_json *v, const char **out, size_t *size) {
-    size_t n;
-    const char *s = fm_json_string_n(v, &n);
-    *out = fm_arena_strndup(&r->out->arena, s, n);
-    if (size) *size = n;
-    return *out ? FM_OK : no_memory(r, n);
-}
-
-static fm_status read_messages(const reader *r, const fm_json *list, fm_eval_item *item) {
-    size_t n = fm_json_length(list);
-    if (fm_json_kind_of(list) != FM_JSON_ARRAY || n == 0)
-        return bad(r, "\"messages\" must be a list of at least one {\"role\", \"content\"}");
-    fm_eval_message *messages = fm_arena_array(&r->out->arena, n, sizeof *messages);
-    if (!messages) return no_memory(r, n * sizeof *messages);
-    for (size_t i = 0; i < n; i++) {
-        const fm_json *role = fm_json_get(fm_json_at(list, i), "role");
-        const fm_json *content = fm_json_get(fm_json_at(list, i), "content");
-        if (!fm_json_string(role, NULL) || !fm_json_string(content, NULL))
-            return bad(r, "a message must be {\"role\": \"user\", \"content\": \"...\"}");
-        FM_TRY(copy(r, role, &messages[i].role, NULL));
-        FM_TRY(copy(r, content, &messages[i].content, &messages[i].size));
-    }
-    item->messages = messages;
-    item->n_messages = n;
-    return FM_OK;
-}
-
-static fm_status read_question(const reader *r, const fm_json *root, fm_eval_item *item) {
-    static const char *const names[] = {"prompt", "question", "problem"};
-    const fm_json *messages = fm_json_get(root, "messages"), *text = NULL;
-    if (messages) return read_messages(r, messages, item);
-    for (size_t i = 0; i < FM_COUNT(names) && !text; i++) text = fm_json_get(root, names[i]);
-    if (!text) return bad(r, "there is neither \"messages\" nor \"prompt\", \"question\" or \"problem\"");
-    size_t n;
-    if (!fm_json_string_n(text, &n) || n == 0) return bad(r, "the question must be a text that is not empty");
-    fm_eval_message *message = fm_arena_array(&r->out->arena, 1, sizeof *message);
-    if (!message) return no_memory(r, sizeof *message);
-    message->role = "user";
-    FM_TRY(copy(r, text, &message->content, &message->size));
-    item->messages = message;
-    item->n_messages = 1;
-    return FM_OK;
-}
-
-static fm_status read_answer(const reader *r, const fm_json *root, fm_eval_item *item) {
-    const fm_json *v = fm_json_get(root, "answer");
-    fm_arena *arena = &r->out->arena;
-    if (!v) return bad(r, "there is no \"answer\"");
-    switch (fm_json_kind_of(v)) {
-    case FM_JSON_STRING: FM_TRY(copy(r, v, &item->answer, &item->answer_size)); break;
-    case FM_JSON_INTEGER:
-        item->answer = fm_arena_format(arena, "%lld", (long long)fm_json_integer(v, 0));
-        break;
-    case FM_JSON_REAL: item->answer = fm_arena_format(arena, "%.15g", fm_json_number(v, 0)); break;
-    case FM_JSON_BOOL: item->answer = fm_json_bool(v, false) ? "true" : "false"; break;
-    default: return bad(r, "\"answer\" must be a text, a number or a boolean");
-    }
-    if (!item->answer) return no_memory(r, 32);
-    if (fm_json_kind_of(v) != FM_JSON_STRING) item->answer_size = strlen(item->answer);
-    if (strspn(item->answer, " \t\r\n") >= item->answer_size) return bad(r, "\"answer\" is empty");
-    return FM_OK;
-}
-
-static fm_status read_id(const reader *r, const fm_json *root, fm_eval_item *item) {
-    const fm_json *v = fm_json_get(root, "id");
-    if (!v) v = fm_json_get(root, "unique_id");
-    if (fm_json_kind_of(v) == FM_JSON_STRING) return copy(r, v, &item->id, NULL);
-    if (fm_json_kind_of(v) != FM_JSON_INTEGER) return FM_OK;
-    item->id = fm_arena_format(&r->out->arena, "%lld", (long long)fm_json_integer(v, 0));
-    return item->id ? FM_OK : no_memory(r, 32);
-}
-
 /* Lengths go in too, so that moving a byte from one text to the next changes the hash. */
 static uint64_t hash_item(const fm_eval_item *item) {
     uint64_t h = fm_hash(item->answer, item->answer_size, item->answer_size);
@@ -103,25 +32,32 @@ static uint64_t hash_item(const fm_eval_item *item) {
         h = fm_hash(m->role, strlen(m->role), h ^ m->size);
         h = fm_hash(m->content, m->size, h);
     }
-    return h;
+    const char *test = item->program.test;
+    return test ? fm_hash(test, strlen(test), h) : h;
 }
 
-static fm_status add_item(const reader *r, const fm_json *root) {
-    fm_eval_items *out = r->out;
-    if (fm_json_kind_of(root) != FM_JSON_OBJECT) return bad(r, "it is not a JSON object");
-    fm_eval_item item = {.line = r->line};
-    FM_TRY(read_question(r, root, &item));
-    FM_TRY(read_answer(r, root, &item));
-    FM_TRY(read_id(r, root, &item));
-    item.hash = hash_item(&item);
+fm_status fm_eval_items_add(fm_eval_items *out, const fm_eval_item *item, fm_error *err) {
     if ((out->n & (out->n - 1)) == 0) { /* full at every power of two */
         size_t capacity = out->n ? out->n * 2 : 1;
         void *items = fm_realloc(out->items, capacity * sizeof *out->items, FM_MEM_OTHER);
-        if (!items) return no_memory(r, capacity * sizeof *out->items);
+        if (!items) return fm_fail_memory(err, capacity * sizeof *out->items, "a list of questions");
         out->items = items;
     }
-    out->items[out->n++] = item;
+    fm_eval_item *added = &out->items[out->n];
+    *added = *item;
+    added->index = out->n++;
+    added->hash = hash_item(item);
     return FM_OK;
+}
+
+static fm_status add_item(const reader *r, const fm_json *root) {
+    fm_error inner;
+    fm_eval_item item = {.line = r->line};
+    if (fm_json_kind_of(root) != FM_JSON_OBJECT) return bad(r, "it is not a JSON object");
+    fm_status status = fm_item_read(root, &r->out->arena, &item, &inner);
+    if (status == FM_ERR_FORMAT) return bad(r, inner.message);
+    if (status != FM_OK) return no_memory(r, 64);
+    return fm_eval_items_add(r->out, &item, r->err);
 }
 
 static fm_status add_line(const reader *r, const char *s, size_t n) {

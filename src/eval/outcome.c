@@ -2,11 +2,15 @@
 
 #include "base/json.h"
 #include "base/json_write.h"
+#include "eval/final_answer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { VERSION = 2 };
 
 static const char *const stop_names[FM_EVAL_STOPS] = {[FM_EVAL_END] = "end", [FM_EVAL_LENGTH] = "length"};
 
@@ -25,10 +29,11 @@ static void put_hash(fm_json_writer *w, const char *key, uint64_t hash) {
 void fm_outcome_put_setup(fm_buffer *out, const fm_outcome_setup *s) {
     fm_json_writer w = {.out = out, .flat = true};
     fm_json_open(&w, NULL, '{');
-    fm_json_put_integer(&w, "fathom_eval", 1);
+    fm_json_put_integer(&w, "fathom_eval", VERSION);
     fm_json_put_text(&w, "model", s->model);
     fm_json_put_text(&w, "architecture", s->architecture);
     put_hash(&w, "fingerprint", s->fingerprint);
+    fm_json_put_text(&w, "grader", s->grader);
     fm_json_put_text(&w, "arith", s->arith);
     fm_json_put_text(&w, "cache", s->cache);
     fm_json_put_text(&w, "activations", s->activations);
@@ -65,9 +70,12 @@ static void put_span(fm_json_writer *w, const char *key, fm_span text) {
 static void put_sample(fm_json_writer *w, const fm_outcome_sample *s) {
     fm_json_open(w, NULL, '{');
     put_span(w, "answer", s->judged.answer);
-    fm_json_put_bool(w, "correct", s->judged.correct);
+    if (s->judged.verdict == FM_UNDECIDED) fm_json_put_text(w, "correct", NULL);
+    else fm_json_put_bool(w, "correct", s->judged.verdict == FM_RIGHT);
+    fm_json_put_bool(w, "formed", s->judged.formed);
     fm_json_put_text(w, "stop", stop_names[s->judged.stop]);
-    fm_json_put_integer(w, "tokens", s->judged.tokens);
+    if (s->judged.tokens < 0) fm_json_put_text(w, "tokens", NULL);
+    else fm_json_put_integer(w, "tokens", s->judged.tokens);
     fm_json_put_real(w, "seconds", s->judged.seconds);
     put_span(w, "thinking", s->thinking);
     put_span(w, "text", s->text);
@@ -77,14 +85,20 @@ static void put_sample(fm_json_writer *w, const fm_outcome_sample *s) {
 void fm_outcome_put(fm_buffer *out, const fm_eval_item *item, const fm_outcome_sample *samples,
                     int64_t n) {
     fm_json_writer w = {.out = out, .flat = true};
-    int64_t right = 0;
-    for (int64_t i = 0; i < n; i++) right += samples[i].judged.correct;
+    double right = 0, decided = 0;
+    for (int64_t i = 0; i < n; i++) {
+        right += samples[i].judged.verdict == FM_RIGHT;
+        decided += samples[i].judged.verdict != FM_UNDECIDED;
+    }
     fm_json_open(&w, NULL, '{');
     fm_json_put_integer(&w, "line", item->line);
     if (item->id) fm_json_put_text(&w, "id", item->id);
     put_hash(&w, "hash", item->hash);
-    put_span(&w, "expected", fm_answer_expected(item->answer, item->answer_size));
-    fm_json_put_real(&w, "share", (double)right / (double)n);
+    if (item->domain) fm_json_put_text(&w, "domain", item->domain);
+    if (item->band) fm_json_put_text(&w, "band", item->band);
+    if (item->key) fm_json_put_text(&w, "key", item->key);
+    put_span(&w, "expected", item->answer ? fm_answer_expected(item->answer, item->answer_size) : (fm_span){"", 0});
+    fm_json_put_real(&w, "share", decided > 0 ? right / decided : NAN); /* null */
     fm_json_open(&w, "samples", '[');
     for (int64_t i = 0; i < n; i++) put_sample(&w, &samples[i]);
     fm_json_close(&w, ']');
@@ -144,9 +158,9 @@ fm_status fm_outcome_check(const char *line, size_t size, const fm_outcome_setup
     fm_status status = fm_buffer_status(&ours, err);
     if (status == FM_OK) status = fm_json_parse(ours.data, ours.size, &mine, err);
     if (status == FM_OK && (fm_json_parse(line, size, &theirs, NULL) != FM_OK ||
-                            fm_json_integer(fm_json_get(theirs, "fathom_eval"), 0) != 1))
-        status = fm_fail(err, FM_ERR_FORMAT, "%s holds no results of fathom eval: give another file",
-                         path);
+                            fm_json_integer(fm_json_get(theirs, "fathom_eval"), 0) != VERSION))
+        status = fm_fail(err, FM_ERR_FORMAT, "%s holds no results of fathom eval, or an older version's: "
+                         "give another file", path);
     difference d = {theirs, path, err};
     if (status == FM_OK) status = fm_json_each(mine, compare, &d);
     fm_json_free(theirs);
@@ -168,11 +182,16 @@ static bool read_stop(const fm_json *v, fm_eval_stop *out) {
 /* 1: fine, 0: not what was written, -1: no memory. */
 static int read_sample(const fm_json *v, fm_arena *arena, fm_eval_sample *out) {
     size_t n;
+    const fm_json *correct = fm_json_get(v, "correct"), *tokens = fm_json_get(v, "tokens");
     const char *answer = fm_json_string_n(fm_json_get(v, "answer"), &n);
-    *out = (fm_eval_sample){.correct = fm_json_bool(fm_json_get(v, "correct"), false),
-                            .tokens = fm_json_integer(fm_json_get(v, "tokens"), -1),
+    *out = (fm_eval_sample){.verdict = fm_json_kind_of(correct) != FM_JSON_BOOL ? FM_UNDECIDED
+                                       : fm_json_bool(correct, false)           ? FM_RIGHT
+                                                                                : FM_WRONG,
+                            .formed = fm_json_bool(fm_json_get(v, "formed"), false),
+                            .tokens = fm_json_integer(tokens, -1),
                             .seconds = fm_json_number(fm_json_get(v, "seconds"), -1)};
-    if (!read_stop(fm_json_get(v, "stop"), &out->stop) || out->tokens < 0 || !(out->seconds >= 0))
+    bool known = fm_json_kind_of(tokens) != FM_JSON_NULL;
+    if (!read_stop(fm_json_get(v, "stop"), &out->stop) || (known && out->tokens < 0) || !(out->seconds >= 0))
         return 0;
     if (!answer) return 1;
     out->answer = (fm_span){fm_arena_strndup(arena, answer, n), n};

@@ -1,22 +1,26 @@
 /* outcome.h: the lines of a file of results: one that says how, then one for every question.
  *
- *   {"fathom_eval": 1, "model": ..., "fingerprint": ..., "temperature": 0.6, ...}
+ *   {"fathom_eval": 2, "model": ..., "fingerprint": ..., "temperature": 0.6, ...}
  *   {"line": 3, "id": "aime-7", "hash": "...", "expected": "72", "share": 0.5, "samples": [
- *       {"answer": "72", "correct": true, "stop": "end", "tokens": 812, "seconds": 20.1,
+ *       {"answer": "72", "correct": true, "formed": true, "stop": "end", "tokens": 812, "seconds": 20.1,
  *        "thinking": "...", "text": "..."}, ...]}                                   on one line
+ *
+ * "correct" is null where it was not decided, "share" where that is so of all samples.
  *
  * A question's line is written once, when all of its samples are there, so a line that can be read is a
  * question that is done. */
 #pragma once
 
+#include "base/buffer.h"
 #include "eval/items.h"
 #include "eval/tally.h"
 
 /* Everything that an answer depends on; two runs with the same may be joined. */
 typedef struct fm_outcome_setup {
     const char *model;        /* its name: said, not compared */
+    const char *grader;       /* its rules */
     const char *architecture, *arith, *cache, *activations, *style, *system, *instruction; /* NULL: none */
-    uint64_t fingerprint;     /* of the weights: logits of a fixed prompt */
+    uint64_t fingerprint;     /* of the weights: logits of a fixed prompt; of an address and a name */
     int64_t samples, max_tokens, thinking_budget, context;
     double temperature, top_p, min_p;
     double repetition_penalty, presence_penalty, frequency_penalty;

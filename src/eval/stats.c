@@ -44,3 +44,10 @@ void fm_wilson(double successes, double n, double z, double *low, double *high) 
     *low = middle - half > 0 ? middle - half : 0;
     *high = middle + half < 1 ? middle + half : 1;
 }
+
+double fm_pass_at(int64_t n, int64_t c, int64_t k) {
+    if (k < 1 || k > n) return NAN;
+    double none = 1; /* C(n - c, k) / C(n, k), factor by factor */
+    for (int64_t i = 0; i < c && none > 0; i++) none *= (double)(n - k - i > 0 ? n - k - i : 0) / (double)(n - i);
+    return 1 - none;
+}

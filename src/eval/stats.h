@@ -1,8 +1,10 @@
 /* stats.h: the few statistics that measurements are reported with. */
 #pragma once
 
-#include <stdint.h>
+#include "base/status.h"
+
 #include <stddef.h>
+#include <stdint.h>
 
 /* Mean and spread of numbers that come one at a time (Welford 1962: no cancellation). Zeroed is
  * empty. */
@@ -24,3 +26,15 @@ double fm_quantile(const double *sorted, size_t n, double q);
  * (1.96: 95 %). It stays inside [0, 1] and means something for 0 and n successes, which p +- z s does
  * not. n = 0 gives [0, 1]. */
 void fm_wilson(double successes, double n, double z, double *low, double *high);
+
+/* The share of the subsets of k out of n samples, c of them right, that hold a right one:
+ * 1 - C(n - c, k) / C(n, k), the unbiased estimate of pass@k (Chen et al. 2021, section 2.1).
+ * NaN for k outside 1 .. n. */
+double fm_pass_at(int64_t n, int64_t c, int64_t k);
+
+/* Ends of 95 % percentile intervals, by the bootstrap (Efron 1979), of the means of `m` columns:
+ * values[n][m], where NaN is no value. Rows, the questions, are what is drawn again, n of n, `rounds`
+ * times, all columns of a row together; the draws are a function of `seed` and n alone. A column
+ * without a value gets NaN; a round that drew none of its values is left out of it. */
+fm_status fm_bootstrap_means(const double *values, size_t n, size_t m, int rounds, uint64_t seed,
+                             double *low, double *high, fm_error *err);

@@ -90,11 +90,25 @@ static void questions_are_counted_and_asked(void **state) {
     o.samples = 2;
     if (fathom_eval(model, path, &o, &r, &err) != FATHOM_OK) fail_msg("%s", err.message);
     assert_true(r.items == 4 && r.done == 4 && r.samples == 8 && r.resumed == 0);
-    assert_true(r.ended + r.cut == 8 && r.accuracy_low <= r.accuracy && r.accuracy <= r.accuracy_high);
-    assert_true(r.tokens > 0 && fabs(r.mean_tokens * 8 - (double)r.tokens) < 1e-9);
+    assert_true(r.tokens > 0 && r.cut <= 8 && r.n_rows == 1 && r.n_pass_at == 1 && r.pass_at[0] == 2);
+    const fathom_eval_row *all = &r.rows[0];
+    assert_true(all->questions == 4 && all->replies == 8 && all->correct == r.correct && !all->domain);
+    assert_true(fabs(all->accuracy.value - r.accuracy) < 1e-12);
+    assert_true(all->accuracy.low <= r.accuracy && r.accuracy <= all->accuracy.high);
+    assert_true(all->pass[0].value >= all->accuracy.value);
+    fathom_eval_clear(&r);
     o.samples = -1;
     assert_int_equal(fathom_eval(model, path, &o, &r, &err), FATHOM_ERR_ARGUMENT);
     assert_int_equal(r.done, 0);
+    fathom_eval_clear(&r);
+    static const int64_t ks[] = {1, 3};
+    o.samples = 2;
+    o.pass_at = ks;
+    o.n_pass_at = 2;
+    assert_int_equal(fathom_eval(model, path, &o, &r, &err), FATHOM_ERR_ARGUMENT);
+    fathom_eval_clear(&r);
+    assert_int_equal(fathom_eval(NULL, path, NULL, &r, &err), FATHOM_ERR_ARGUMENT);
+    fathom_eval_clear(&r);
     fathom_model_close(model);
 }
 

@@ -61,21 +61,80 @@ class Eval(unittest.TestCase):
         head, lines = self.results()
         self.assertEqual((got['items'], got['done'], got['resumed'], got['samples']), (6, 6, 0, 18))
         self.assertEqual((head['fathom_eval'], head['samples'], head['max_tokens'], head['temperature'],
-                          head['arith']), (1, 3, 10, 1, 'exact'))
+                          head['arith']), (2, 3, 10, 1, 'exact'))
         samples = [s for line in lines for s in line['samples']]
         self.assertEqual(len(samples), 18)
-        self.assertEqual(sum(s['correct'] for s in samples), got['correct'])
+        all = got['rows'][0]
+        self.assertEqual((all['questions'], all['replies'], all['domain'], all['undecided']), (6, 18, None, 0))
+        self.assertEqual(sum(s['correct'] for s in samples), all['correct'])
+        self.assertEqual(sum(s['formed'] for s in samples), all['formed'])
         self.assertEqual(sum(s['tokens'] for s in samples), got['tokens'])
-        self.assertEqual(sum(s['stop'] == 'length' for s in samples), got['cut'])
-        self.assertEqual(got['cut'] + got['ended'], 18)
-        self.assertAlmostEqual(got['accuracy'], got['correct'] / 18)
-        self.assertLessEqual(got['accuracy_low'], got['accuracy'])
-        self.assertGreater(got['accuracy_high'], got['accuracy'])
+        self.assertEqual(sum(s['stop'] == 'length' for s in samples), all['cut'])
+        self.assertEqual(sum(not s['answer'] for s in samples), all['unanswered'])
+        self.assertAlmostEqual(all['pass@1']['value'], all['correct'] / 18)
+        for figure in ('pass@1', 'pass@2', 'pass@3', 'cons'):
+            self.assertLessEqual(all[figure]['low'], all[figure]['value'])
+            self.assertLessEqual(all[figure]['value'], all[figure]['high'])
+        wrong = sorted(s['tokens'] for s in samples if not s['correct'])
+        self.assertAlmostEqual(all['wrong_tokens_mean'], sum(wrong) / len(wrong))
         self.assertEqual([line['expected'] for line in lines], ['1', '2', '3', '4', '5', '6'])
         shown = tap.fathom('eval', tap.golden('tiny-v3'), *QUICK, self.questions(), '-k', '3', '--out', self.out)
         self.assertEqual((shown.code, shown.err), (0, ''), shown)
-        for words in ('accuracy', 'pass@1', 'majority of 3', '6 of them from ' + self.out):
+        for words in ('pass@1', 'pass@2', 'cons@3', 'format', 'cut at the limit', '6 of them from ' + self.out):
             self.assertIn(words, shown.out)
+
+    def test_the_same_figures_come_twice_and_after_any_resumption(self):
+        def figures(*options):
+            got = self.ask(path, '-k', '4', '--raw', '--out', self.out, *options)
+            return [got['rows'], self.results()]
+        path = self.path('questions.jsonl')
+        with open(path, 'w') as f:
+            for i in range(8):
+                f.write(json.dumps({'question': 'What is %d + 1?' % i, 'answer': i + 1, 'subject': 'ab'[i % 2],
+                                    'level': i // 4}) + '\n')
+        first = figures()
+        self.assertEqual([(row['domain'], row['band']) for row in first[0]],
+                         [(None, None), ('a', None), ('a', '0'), ('a', '1'), ('b', None), ('b', '0'), ('b', '1')])
+        os.remove(self.out)
+        self.assertEqual(figures('--parallel', '3'), first)
+        with open(self.out) as f:
+            lines = f.readlines()
+        with open(self.out, 'w') as f:
+            f.writelines([lines[0], *reversed(lines[4:])])
+        self.assertEqual(figures(), first)
+        self.assertNotEqual(figures('--out', self.path('other'), '--seed', '2')[0], first[0])
+
+    def test_several_samples_are_drawn_as_the_papers_draw(self):
+        for options, expected in ((['-k', '2'], (0.6, 0.95)), (['-k', '2', '-T', '1'], (1, 0.95)),
+                                  (['-k', '2', '--top-p', '1'], (0.6, 1))):
+            ran = tap.fathom('eval', tap.golden('tiny-v3'), self.questions(1), '-n', '2', *options, '--out', self.out)
+            self.assertEqual((ran.code, ran.err), (0, ''), ran)
+            head, _ = self.results()
+            self.assertEqual((head['temperature'], head['top_p']), expected)
+            os.remove(self.out)
+
+    def test_questions_that_training_saw_are_counted(self):
+        path, seen = self.path('questions.jsonl'), self.path('train.jsonl')
+        long = 'A train leaves the town of %s at nine and goes for three hours at sixty miles an hour.'
+        with open(path, 'w') as f:
+            for i, name in enumerate(('Aa', 'Bb', 'Cc')):
+                f.write(json.dumps({'prompt': long % name, 'answer': 180, 'key': 'k%d' % i, 'phrasing': 'p'}) + '\n')
+            f.write(json.dumps({'prompt': 'What is two plus two?', 'answer': 4}) + '\n')
+        def overlap(data):
+            with open(seen, 'w') as f:
+                f.write(data)
+            got = self.ask(path, '--train-data', seen)['overlap']
+            return [got[name] for name in ('lines', 'with_key', 'keys', 'with_phrasing', 'phrasings', 'grams_8',
+                                           'grams_13')]
+        self.assertEqual(overlap('nothing of\nthe kind\n'), [2, 3, 0, 3, 0, 0, 0])
+        self.assertEqual(overlap(json.dumps({'prompt': 'x', 'key': 'k1', 'phrasing': 'q'})), [1, 3, 1, 3, 0, 0, 0])
+        self.assertEqual(overlap(json.dumps({'messages': [{'role': 'user', 'content': (long % 'Bb').upper()}],
+                                             'phrasing': 'p'})), [1, 3, 0, 3, 3, 3, 1])
+        self.assertEqual(overlap('so: WHAT is two,\nplus two? Four.'), [2, 3, 0, 3, 0, 1, 1])
+        self.assertEqual(overlap('{"a": "What is two", "b": "plus two"}'), [1, 3, 0, 3, 0, 0, 0])
+        shown = tap.fathom('eval', tap.golden('tiny-v3'), *QUICK, path, '--train-data', seen)
+        self.assertIn('by canonical key', shown.out)
+        self.refused(tap.golden('tiny-v3'), path, '--train-data', self.path('none'), says='none')
 
     def test_penalties_count_and_results_with_others_are_not_joined(self):
         questions = self.questions()
@@ -162,12 +221,18 @@ class Eval(unittest.TestCase):
         path = self.questions(2)
         with open(path, 'a') as f:
             f.write('\n{"question": "no answer"}\n')
-        self.refused('/no/such/model', path, says='%s, line 4: there is no "answer"' % path)
+        model = tap.golden('tiny-v3')
+        self.refused(model, path, says='%s, line 4: there is no "answer"' % path)
         with open(path, 'wb') as f:
             f.write(b'\xff\n')
-        self.refused('/no/such/model', path, says='line 1')
-        self.refused('/no/such/model', self.path('nothing'), says='nothing')
-        self.refused('/no/such/model', '/dev/null', says='holds no questions')
+        self.refused(model, path, says='line 1')
+        self.refused(model, self.path('nothing'), says='nothing')
+        self.refused(model, '/dev/null', says='holds no questions')
+        self.refused('/no/such/model', self.questions(), says='/no/such/model')
+        self.refused(model, says='QUESTIONS is missing')
+        self.refused(says='MODEL is missing')
+        self.refused(model, self.questions(), '-k', '2', '--pass-at', '1,3', says='pass@k')
+        self.refused(model, self.questions(), '--model', 'x', says='--endpoint')
         self.refused(tap.golden('tiny-v3'), self.questions(), '--style', 'nonsense', says="'nonsense'")
         self.refused(tap.golden('tiny-v3'), self.questions(), '--raw', '--style', 'r1', says='--raw')
         self.refused(tap.golden('tiny-v3'), self.questions(), '-n', '5', '--out', self.folder, says=self.folder)
@@ -187,7 +252,8 @@ class Eval(unittest.TestCase):
         ran = tap.fathom('eval', model, path, '-T', '0', '-n', '20', '--json', '--out', self.out)
         self.assertEqual((ran.code, ran.err), (0, ''), ran)
         got = json.loads(ran.out)
-        self.assertEqual((got['correct'], got['samples'], got['ended']), (1, 2, 2))
+        all = got['rows'][0]
+        self.assertEqual((all['correct'], all['replies'], all['cut']), (1, 2, 0))
         texts = [line['samples'][0]['text'] for line in self.results()[1]]
         self.assertEqual(texts, ['The capital of France is Paris.'] * 2)
 

@@ -17,7 +17,7 @@ static bool equal(const char *a, const char *b) {
 }
 
 static void assert_extracts(const char *reply, bool numeric, const char *expected) {
-    fm_span got = fm_answer_extract(reply, strlen(reply), numeric);
+    fm_span got = fm_answer_extract(reply, strlen(reply), numeric, NULL);
     if (got.n != strlen(expected) || memcmp(got.s, expected, got.n) != 0)
         fail_msg("'%s' gave '%.*s', not '%s'", reply, (int)got.n, got.s, expected);
 }
@@ -197,7 +197,7 @@ static void any_text_is_judged_without_harm(void **state) {
         char *text = malloc(n ? n : 1); /* of its exact size, so that a sanitizer sees every step too far */
         memcpy(text, buffer, n);
         for (int numeric = 0; numeric < 2; numeric++) {
-            fm_span got = fm_answer_extract(text, n, numeric);
+            fm_span got = fm_answer_extract(text, n, numeric, NULL);
             assert_true(got.s >= text && got.s + got.n <= text + n);
             bool failed = false;
             assert_true(fm_answer_equal(got, got, &failed) && !failed);
@@ -224,9 +224,9 @@ static void long_texts_of_one_piece_take_no_time(void **state) {
         size_t n = strlen(pieces[p]), size = 0;
         for (; size + n <= SIZE; size += n) memcpy(text + size, pieces[p], n);
         bool failed = false;
-        fm_span got = fm_answer_extract(text, size, true);
+        fm_span got = fm_answer_extract(text, size, true, NULL);
         fm_answer_equal(got, (fm_span){text, size}, &failed);
-        fm_answer_extract(text, size, false);
+        fm_answer_extract(text, size, false, NULL);
         assert_false(failed);
     }
     free(text);

@@ -130,41 +130,12 @@ static void reading_questions_survives_a_lack_of_memory(void **state) {
     }
 }
 
-/* ---- counting ------------------------------------------------------------------------------------ */
+/* ---- samples ------------------------------------------------------------------------------------ */
 
 static fm_eval_sample sample(const char *answer, bool correct) {
-    return (fm_eval_sample){.answer = {answer, strlen(answer)}, .correct = correct, .tokens = 10,
-                            .seconds = 0.5, .stop = correct ? FM_EVAL_END : FM_EVAL_LENGTH};
-}
-
-static void the_majority_is_the_largest_group_of_equal_answers(void **state) {
-    (void)state;
-    bool failed = false;
-    fm_eval_sample s[] = {sample("3", false), sample("1/2", true), sample("", false), sample("0.5", true),
-                          sample("3.0", false), sample("\\frac{1}{2}", true), sample("x", false)};
-    assert_int_equal(fm_eval_majority(s, 7, &failed), 1);
-    assert_int_equal(fm_eval_majority(s, 5, &failed), 0); /* two each: the first said */
-    assert_int_equal(fm_eval_majority(s + 2, 1, &failed), -1);
-    assert_int_equal(fm_eval_majority(s, 0, &failed), -1);
-    assert_false(failed);
-}
-
-static void accuracy_is_the_mean_over_questions(void **state) {
-    (void)state;
-    fm_eval_tally t = {0};
-    fm_error err;
-    fm_eval_sample one[] = {sample("1", true), sample("1", true), sample("2", false), sample("", false)};
-    fm_eval_sample two[] = {sample("5", false), sample("5", false), sample("6", true), sample("7", false)};
-    assert_ok(fm_eval_tally_add(&t, one, 4, &err));
-    assert_ok(fm_eval_tally_add(&t, two, 4, &err));
-    assert_true(t.items == 2 && t.samples == 8 && t.right == 3 && t.unanswered == 1);
-    assert_true(t.majority_right == 1 && t.stops[FM_EVAL_END] == 3 && t.stops[FM_EVAL_LENGTH] == 5);
-    assert_true(t.tokens == 80 && t.seconds == 4);
-    assert_true(fabs(t.share.mean - 0.375) < 1e-12);
-    assert_true(fabs(fm_moments_error(&t.share) - 0.125) < 1e-12);
-    double low, high;
-    fm_eval_tally_interval(&t, &low, &high); /* of two trials, not of eight */
-    assert_true(low > 0 && low < 0.06 && high > 0.85 && high < 1);
+    return (fm_eval_sample){.answer = {answer, strlen(answer)}, .verdict = correct ? FM_RIGHT : FM_WRONG,
+                            .formed = correct, .tokens = 10, .seconds = 0.5,
+                            .stop = correct ? FM_EVAL_END : FM_EVAL_LENGTH};
 }
 
 /* ---- the journal --------------------------------------------------------------------------------- */
@@ -258,7 +229,7 @@ static void only_regular_files_take_results(void **state) {
 /* ---- results ------------------------------------------------------------------------------------- */
 
 static const fm_outcome_setup usual = {
-    .model = "m", .architecture = "llama", .arith = "exact", .cache = "f32", .style = "r1",
+    .model = "m", .grader = "answers", .architecture = "llama", .arith = "exact", .cache = "f32", .style = "r1",
     .instruction = "box it", .fingerprint = 0xfedcba9876543210u, .samples = 2, .max_tokens = 100,
     .thinking_budget = -1, .context = 4096, .temperature = 0.6, .top_p = 0.95, .seed = 7};
 
@@ -266,21 +237,26 @@ static void results_come_back_as_they_were(void **state) {
     (void)state;
     fm_eval_item item = {.line = 12, .id = "q\"12", .hash = 0x0123456789abcdefu, .answer = "work\n#### 5",
                          .answer_size = 11};
-    fm_outcome_sample samples[2] = {
+    fm_outcome_sample samples[3] = {
         {.judged = sample("5", true), .text = {"a\0b\n", 4}, .thinking = {"hm \xFF", 4}},
-        {.judged = sample("", false), .text = {"", 0}, .thinking = {"", 0}}};
+        {.judged = sample("", false), .text = {"", 0}, .thinking = {"", 0}},
+        {.judged = sample("9", false), .text = {"9", 1}, .thinking = {"", 0}}};
+    samples[2].judged.verdict = FM_UNDECIDED;
+    samples[2].judged.tokens = -1;
     fm_buffer line = {0};
-    fm_outcome_put(&line, &item, samples, 2);
+    fm_outcome_put(&line, &item, samples, 3);
     assert_false(line.failed);
     assert_null(memchr(line.data, '\n', line.size));
     fm_arena arena = {0};
     fm_outcome got;
     fm_error err;
     assert_ok(fm_outcome_read(line.data, line.size, "r.jsonl", 2, &arena, &got, &err));
-    assert_true(got.line == 12 && got.hash == item.hash && got.n == 2);
+    assert_true(got.line == 12 && got.hash == item.hash && got.n == 3);
     assert_text(got.samples[0].answer, "5");
-    assert_true(got.samples[0].correct && got.samples[0].tokens == 10 && got.samples[0].stop == FM_EVAL_END);
-    assert_true(!got.samples[1].correct && got.samples[1].answer.n == 0);
+    assert_true(got.samples[0].verdict == FM_RIGHT && got.samples[0].tokens == 10);
+    assert_true(got.samples[0].stop == FM_EVAL_END && got.samples[0].formed && !got.samples[1].formed);
+    assert_true(got.samples[1].verdict == FM_WRONG && got.samples[1].answer.n == 0);
+    assert_true(got.samples[2].verdict == FM_UNDECIDED && got.samples[2].tokens == -1);
     assert_true(got.samples[1].stop == FM_EVAL_LENGTH && got.samples[1].seconds == 0.5);
     fm_json *root;
     assert_ok(fm_json_parse(line.data, line.size, &root, &err));
@@ -317,7 +293,7 @@ static void another_setup_is_refused_by_name(void **state) {
     struct {
         fm_outcome_setup setup;
         const char *says;
-    } cases[12];
+    } cases[13];
     for (size_t i = 0; i < FM_COUNT(cases); i++) cases[i].setup = usual;
     cases[0].setup.fingerprint++, cases[0].says = "results of another model ('m')";
     cases[1].setup.temperature = 0, cases[1].says = "temperature 0.6 and this run has 0:";
@@ -331,12 +307,13 @@ static void another_setup_is_refused_by_name(void **state) {
     cases[9].setup.cache = "int8", cases[9].says = "cache 'f32'";
     cases[10].setup.top_k = 5, cases[10].says = "top_k 0";
     cases[11].setup.thinking_budget = 9, cases[11].says = "thinking_budget -1";
+    cases[12].setup.grader = "maths", cases[12].says = "grader 'answers' and this run has 'maths':";
     for (size_t i = 0; i < FM_COUNT(cases); i++) {
         assert_int_equal(fm_outcome_check(line.data, line.size, &cases[i].setup, "r.jsonl", &err),
                          FM_ERR_ARGUMENT);
         if (!strstr(err.message, cases[i].says)) fail_msg("%s: not '%s'", cases[i].says, err.message);
     }
-    static const char *const wrong[] = {"", "{}", "[]", "{\"line\": 1}", "{\"fathom_eval\": 2}", "\xFF"};
+    static const char *const wrong[] = {"", "{}", "[]", "{\"line\": 1}", "{\"fathom_eval\": 1}", "\xFF"};
     for (size_t i = 0; i < FM_COUNT(wrong); i++) {
         assert_int_equal(fm_outcome_check(wrong[i], strlen(wrong[i]), &usual, "r.jsonl", &err), FM_ERR_FORMAT);
         assert_non_null(strstr(err.message, "holds no results of fathom eval"));
@@ -350,8 +327,6 @@ int main(void) {
         cmocka_unit_test(a_bad_line_is_named_with_its_number),
         cmocka_unit_test(random_lines_are_questions_or_refused),
         cmocka_unit_test(reading_questions_survives_a_lack_of_memory),
-        cmocka_unit_test(the_majority_is_the_largest_group_of_equal_answers),
-        cmocka_unit_test(accuracy_is_the_mean_over_questions),
         cmocka_unit_test(lines_that_were_appended_are_there_again),
         cmocka_unit_test(a_torn_last_line_is_cut_off_wherever_it_was_torn),
         cmocka_unit_test(two_may_not_write_at_once),

@@ -1,4 +1,4 @@
-#include "eval/ask.h"
+#include "eval/local.h"
 
 #include "base/clock.h"
 
@@ -12,9 +12,8 @@ typedef struct slot {
 } slot;
 
 typedef struct asker {
-    fm_engine *engine;
-    const fm_tokenizer *tokenizer;
-    const fm_ask_options *options;
+    const fm_local *local;
+    const fm_asking *asking;
     slot *slots;
     fm_reply **replies; /* [slots] of those that are not empty */
     int64_t next;
@@ -28,17 +27,20 @@ static bool on_text(void *context, const char *text, size_t size, bool thinking)
 }
 
 static fm_status begin(asker *a, slot *s, const fm_ask *ask, fm_error *err) {
-    fm_reply_options options = {.sampling = a->options->sampling, .max_tokens = a->options->max_tokens,
+    const fm_local *l = a->local;
+    const fm_exam_prompts *p = l->prompts;
+    fm_reply_options options = {.sampling = l->sampling, .max_tokens = l->max_tokens,
                                 .on_text = on_text, .context = s};
-    options.sampling.sequence = ask->sequence;
-    options.text.starts_thinking = ask->starts_thinking;
-    options.text.thinking_budget = a->options->thinking_budget;
+    options.sampling.sequence = fm_ask_name(&l->items->items[ask->item], ask->sample);
+    options.text.starts_thinking = p->starts_thinking;
+    options.text.thinking_budget = l->thinking_budget;
     s->began = fm_clock_seconds();
     s->tokens = 0;
     s->text.size = s->thinking.size = 0;
-    FM_TRY(fm_sequence_new(a->engine, &s->sequence, err));
-    FM_TRY(fm_sequence_queue(s->sequence, ask->ids, ask->n, err));
-    return fm_reply_new(s->sequence, a->tokenizer, &options, &s->reply, err);
+    FM_TRY(fm_sequence_new(l->engine, &s->sequence, err));
+    FM_TRY(fm_sequence_queue(s->sequence, p->ids + p->starts[ask->item],
+                             p->starts[ask->item + 1] - p->starts[ask->item], err));
+    return fm_reply_new(s->sequence, l->tokenizer, &options, &s->reply, err);
 }
 
 static void empty(slot *s) {
@@ -49,12 +51,12 @@ static void empty(slot *s) {
 }
 
 static fm_status fill(asker *a, fm_error *err) {
-    for (int64_t i = 0; i < a->options->slots && !a->dry; i++) {
+    for (int64_t i = 0; i < a->local->slots && !a->dry; i++) {
         slot *s = &a->slots[i];
         fm_ask ask;
         if (s->reply) continue;
         s->index = a->next++;
-        a->dry = !a->options->next(a->options->context, s->index, &ask);
+        a->dry = !a->asking->next(a->asking->context, s->index, &ask);
         if (!a->dry) FM_TRY(begin(a, s, &ask, err));
     }
     return FM_OK;
@@ -64,10 +66,12 @@ static fm_status finish(asker *a, slot *s, fm_error *err) {
     FM_TRY(fm_reply_failure(s->reply, err));
     FM_TRY(fm_buffer_status(&s->text, err));
     FM_TRY(fm_buffer_status(&s->thinking, err));
+    fm_reply_report report = fm_reply_report_of(s->reply);
     fm_asked asked = {.index = s->index, .text = {fm_buffer_string(&s->text), s->text.size},
                       .thinking = {fm_buffer_string(&s->thinking), s->thinking.size},
-                      .report = fm_reply_report_of(s->reply), .seconds = fm_clock_seconds() - s->began};
-    FM_TRY(a->options->done(a->options->context, &asked, err));
+                      .cut = report.stop == FM_REPLY_LENGTH, .tokens = report.tokens,
+                      .seconds = fm_clock_seconds() - s->began};
+    FM_TRY(a->asking->done(a->asking->context, &asked, err));
     empty(s);
     return FM_OK;
 }
@@ -76,12 +80,12 @@ static fm_status finish(asker *a, slot *s, fm_error *err) {
 static fm_status advance(asker *a, bool *idle, fm_error *err) {
     int64_t n = 0, tokens = 0;
     bool more;
-    for (int64_t i = 0; i < a->options->slots; i++)
+    for (int64_t i = 0; i < a->local->slots; i++)
         if (a->slots[i].reply) a->replies[n++] = a->slots[i].reply;
     *idle = n == 0;
     if (n == 0) return FM_OK;
     FM_TRY(fm_replies_round(a->replies, n, &more, err));
-    for (int64_t i = 0; i < a->options->slots; i++) {
+    for (int64_t i = 0; i < a->local->slots; i++) {
         slot *s = &a->slots[i];
         if (!s->reply) continue;
         int64_t now = fm_reply_report_of(s->reply).tokens;
@@ -89,13 +93,13 @@ static fm_status advance(asker *a, bool *idle, fm_error *err) {
         s->tokens = now;
         if (fm_reply_done(s->reply)) FM_TRY(finish(a, s, err));
     }
-    if (a->options->progress && !a->options->progress(a->options->context, tokens))
+    if (!a->asking->progress(a->asking->context, tokens))
         return fm_fail(err, FM_ERR_CANCELLED, "stopped");
     return FM_OK;
 }
 
-static fm_status ask_all(asker *a, fm_error *err) {
-    size_t n = (size_t)a->options->slots;
+static fm_status answer(asker *a, fm_error *err) {
+    size_t n = (size_t)a->local->slots;
     a->slots = fm_alloc_array(n, sizeof *a->slots, FM_MEM_OTHER);
     a->replies = fm_alloc_array(n, sizeof *a->replies, FM_MEM_OTHER);
     if (!a->slots || !a->replies) return fm_fail_memory(err, n * sizeof *a->slots, "replies side by side");
@@ -106,11 +110,11 @@ static fm_status ask_all(asker *a, fm_error *err) {
     return FM_OK;
 }
 
-fm_status fm_ask_all(fm_engine *engine, const fm_tokenizer *tokenizer, const fm_ask_options *options,
-                     fm_error *err) {
-    asker a = {.engine = engine, .tokenizer = tokenizer, .options = options};
-    fm_status status = ask_all(&a, err);
-    for (int64_t i = 0; a.slots && i < options->slots; i++) {
+static fm_status ask_all(void *context, const fm_asking *asking, fm_error *err) {
+    const fm_local *local = context;
+    asker a = {.local = local, .asking = asking};
+    fm_status status = answer(&a, err);
+    for (int64_t i = 0; a.slots && i < local->slots; i++) {
         empty(&a.slots[i]);
         fm_buffer_clear(&a.slots[i].text);
         fm_buffer_clear(&a.slots[i].thinking);
@@ -118,4 +122,16 @@ fm_status fm_ask_all(fm_engine *engine, const fm_tokenizer *tokenizer, const fm_
     fm_free(a.slots);
     fm_free(a.replies);
     return status;
+}
+
+fm_respondent fm_local_respondent(fm_local *local) { return (fm_respondent){ask_all, local}; }
+
+void fm_local_settle(fm_local *l, const fm_outcome_setup *s) {
+    l->sampling = (fm_sampling){.temperature = (float)s->temperature, .top_p = (float)s->top_p,
+                                .min_p = (float)s->min_p, .top_k = (int)s->top_k, .seed = s->seed,
+                                .repetition_penalty = (float)s->repetition_penalty,
+                                .presence_penalty = (float)s->presence_penalty,
+                                .frequency_penalty = (float)s->frequency_penalty};
+    l->max_tokens = s->max_tokens;
+    l->thinking_budget = s->thinking_budget;
 }

@@ -1,0 +1,17 @@
+/* eval_source.h: the questions of an evaluation, and who grades them. */
+#pragma once
+
+#include "eval/grader.h"
+#include "fathom/fathom_measure.h"
+
+typedef struct fm_eval_source {
+    fm_eval_items items;
+    fm_grader grader;
+    char name[256]; /* what is asked, for people */
+} fm_eval_source;
+
+/* From a file, or problems made as the options say. Also refuses, before a model is opened, what could
+ * not be graded. */
+fm_status fm_eval_source_open(const char *path, const fathom_eval_options *options, fm_eval_source *out,
+                              fm_error *err);
+void fm_eval_source_close(fm_eval_source *source);
