@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub,program}/
 """
 import json
 import os
@@ -296,6 +296,29 @@ def shard_seeds():
         yield '%s-%s' % (key, value if isinstance(value, int) else 'other'), shard(documents, claims=change)
 
 
+# ---- programs of the small language --------------------------------------------------------------
+
+def program_seeds():
+    yield 'numbers', 'x = -7 // 2 + 7 % -2 * 3 ** 4\nprint(x, 1 < x <= 3 != 4, not x or x and 5)\nx += 9223372036854775807\nx *= 2\n'
+    yield 'lists', ('a = [3, [1], "b"]\na.append(a)\na[0], a[1] = a[1], a[0]\nb = a[::-1] + a[1:] * 2\n'
+                    'print(a == b, a in b, len(b), b.pop(), sorted([2, 1]), b)\na[0] += 1\na += [1]\n')
+    yield 'texts', ('s = "a b\\n" * 3 + \'"\'\nprint(s.split(), s.split("a"), s.upper().lower(), "-".join(["x", s[0]]), [s])\n'
+                    'for c in s: print(ord(c), chr(65), end="; ", sep="")\n')
+    yield 'functions', 'def f(n):\n    if n < 2:\n        return n\n    return f(n - 1) + f(n - 2)\nprint(f(12))\nf(-1)\n'
+    yield 'loops', ('i = 0\nwhile True:\n    i += 1\n    if i == 3: continue\n    elif i > 9: break\n    else: pass\n'
+                    'for j in range(10, 0, -3):\n    for k in [j, i]: print(j, k)\n')
+    yield 'input', 'n = int(input())\nprint([int(x) for_x in []])\0007\n'
+    yield 'read', 'n = int(input())\na = input().split(",")\nprint(sum([n, int(a[0])]), max(a), min(n, 2))\0007\n3,4\n'
+    yield 'endless', 'while 1: a = [1]\n'
+    yield 'deep', 'def f(): f()\nf()\n'
+    yield 'large', 'a = "x"\nwhile 1: a += a\n'
+    yield 'loud', 'while 1: print(12345)\n'
+    yield 'nested', 'x = ' + '(' * 90 + '1' + ')' * 90 + '\nprint(((((x)))))\n'
+    yield 'wrong', 'if x:\n  y = (1,\n'
+
+
+for name, data in program_seeds():
+    put('program', name, data)
 for name, data in shard_seeds():
     put('shard', name, data)
 for name, data in snapshot_seeds():
