@@ -43,7 +43,7 @@ static double seconds(const setting *o) {
 /* dn = 2 dr, dv = dn */
 static fm_value record(fm_plan *plan, const shape *s, const fm_value *in) {
     if (s->kv_heads) {
-        fm_attend_shape a = {0, s->heads, s->kv_heads, s->d, 0.1};
+        fm_attend_shape a = {0, s->heads, s->kv_heads, s->d, s->d, 0.1};
         return fm_attend(plan, in[0], in[1], in[2], &a);
     }
     fm_mla_shape m = {.n_heads = s->heads, .kv_lora_rank = s->d - s->dr, .nope_dim = 2 * s->dr,

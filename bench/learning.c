@@ -3,11 +3,11 @@
  * the copies that products read. The loader alone is not in it.
  *
  *   build/tests/train/bench_learning MODEL [--activations=bf16|f32] [--threads=N] [--tokens=N] [--rows=N]
- *       [--segment=N] [--mtp] [--seconds=S] [--cpu=LEVEL] [--profile] [--json] [--tokenizer=FOLDER]
+ *       [--segment=N] [--mtp] [--seconds=S] [--cpu=LEVEL] [--absorbed] [--profile] [--json] [--tokenizer=FOLDER]
  *
  * MODEL is a Hugging Face folder or a config.json, which gets random weights in /tmp. --tokens are those of an
- * optimiser step, --rows those of a micro-batch, --segment those of a sequence. FLOPs are counted as in
- * bench/peers/train_pytorch. */
+ * optimiser step, --rows those of a micro-batch, --segment those of a sequence. --absorbed: latent attention as
+ * it learns from its own replies. FLOPs are counted as in bench/peers/train_pytorch. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -31,7 +31,7 @@ typedef struct setting {
     int64_t tokens, rows, segment;
     double seconds;
     fm_cpu_level level;
-    bool mtp, profile, json;
+    bool mtp, absorbed, profile, json;
 } setting;
 
 static fm_error err;
@@ -203,7 +203,7 @@ static void bench(const setting *s) {
     trainer t = {.s = s};
     check(fm_pool_new(s->threads, &t.pool, &err));
     check(fm_store_open(folder_of(s), &store, &err));
-    check(fm_model_bind(store, &(fm_model_options){.arith = FM_EXACT, .mtp = s->mtp}, &t.model, &err));
+    check(fm_model_bind(store, &(fm_model_options){.mtp = s->mtp, .expand_latents = !s->absorbed}, &t.model, &err));
     const fm_learning_options o = {
         .trainee = {.kernels = fm_kernels_get(s->level), .pool = t.pool, .form = s->form},
         .rows = s->rows, .segments = s->rows / s->segment + 1, .mtp = s->mtp,
@@ -238,6 +238,7 @@ int main(int argc, char **argv) {
         else if (strncmp(a, "--tokenizer=", 12) == 0) s.tokenizer = value;
         else if (strncmp(a, "--cpu=", 6) == 0) check(fm_cpu_level_parse(value, &s.level, &err));
         else if (strcmp(a, "--mtp") == 0) s.mtp = true;
+        else if (strcmp(a, "--absorbed") == 0) s.absorbed = true;
         else if (strcmp(a, "--profile") == 0) s.profile = true;
         else if (strcmp(a, "--json") == 0) s.json = true;
         else s.model = a;

@@ -310,14 +310,20 @@ bool fm_config_is_moe_layer(const fm_config *config, int64_t layer) {
 }
 
 int64_t fm_config_cache_width(const fm_config *config) {
-    if (config->mla) return config->kv_lora_rank + config->qk_rope_head_dim;
-    return 2 * config->num_key_value_heads * config->head_dim;
+    if (config->mla && !config->expand_latents) return config->kv_lora_rank + config->qk_rope_head_dim;
+    return config->mla ? fm_config_plain_cache_width(config) : 2 * config->num_key_value_heads * config->head_dim;
 }
 
 int64_t fm_config_cache_block(const fm_config *config) {
     int64_t parts = config->mla ? config->kv_lora_rank | config->qk_rope_head_dim : config->head_dim;
+    if (config->expand_latents) parts = config->head_dim | config->v_head_dim;
     int64_t divides = parts & -parts; /* the lowest bit that any of them has */
     return divides < 64 ? divides : 64;
+}
+
+bool fm_config_expanding_is_cheaper(const fm_config *config) {
+    return config->mla &&
+           config->head_dim + config->v_head_dim < 2 * config->kv_lora_rank + config->qk_rope_head_dim;
 }
 
 int64_t fm_config_plain_cache_width(const fm_config *config) {

@@ -58,6 +58,8 @@ typedef struct fm_config {
     bool mla;
     int64_t q_lora_rank, kv_lora_rank;
     int64_t qk_nope_head_dim, qk_rope_head_dim, v_head_dim;
+    bool expand_latents;             /* keys and values are made of latents and cached instead of them; of no
+                                        file: fm_model_options */
 
     /* mixture of experts; n_routed_experts 0: none */
     int64_t n_routed_experts, n_shared_experts, num_experts_per_tok;
@@ -95,15 +97,18 @@ fm_status fm_config_of_store(fm_config *config, const fm_store *store, fm_error 
 /* MoE iff l >= first_k_dense_replace and l % moe_layer_freq == 0 (the MTP layer too). */
 bool fm_config_is_moe_layer(const fm_config *config, int64_t layer);
 
-/* Width of one cached position of one layer, in elements: MLA kv_lora_rank + qk_rope_head_dim, GQA
- * 2 * num_key_value_heads * head_dim. */
+/* Width of one cached position of one layer, in elements: MLA kv_lora_rank + qk_rope_head_dim, or all heads'
+ * keys and values where latents are expanded; GQA 2 * num_key_value_heads * head_dim. */
 int64_t fm_config_cache_width(const fm_config *config);
 /* Elements that share a scale in an INT8 cache: the largest power of two, at most 64, that divides the
- * parts of a row which are written or read alone (MLA: latent and rotary key; GQA: a head). Below
+ * parts of a row which are written or read alone (MLA: latent and rotary key; otherwise a head). Below
  * FM_KV_LEAST_BLOCK the scales would outweigh the codes: no INT8 cache then. */
 int64_t fm_config_cache_block(const fm_config *config);
 /* What plain multi-head attention of the same heads would cache (for comparison). */
 int64_t fm_config_plain_cache_width(const fm_config *config);
+
+/* Whether scores and sums of all heads' own keys and values cost fewer products than those of latents. */
+bool fm_config_expanding_is_cheaper(const fm_config *config);
 
 /* Softmax scale: m^2 / sqrt(dn + dr) or 1 / sqrt(head_dim) (architecture notes B.4). */
 double fm_config_attention_scale(const fm_config *config);

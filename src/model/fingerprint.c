@@ -54,7 +54,7 @@ static uint64_t of_config(const fm_model *m) {
         c->qk_rope_head_dim, c->v_head_dim, c->n_routed_experts, c->n_shared_experts,
         c->num_experts_per_tok, c->moe_intermediate_size, c->first_k_dense_replace,
         c->moe_layer_freq, c->n_group, c->topk_group, c->scoring, c->topk_method, c->norm_topk_prob,
-        c->rope.interleaved, c->num_nextn_predict_layers,
+        c->rope.interleaved, c->num_nextn_predict_layers, c->expand_latents,
     };
     const double real[] = {c->rms_norm_eps, c->latent_norm_eps, c->routed_scaling_factor,
                            m->rope_factor, fm_config_attention_scale(c)};

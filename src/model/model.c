@@ -133,6 +133,7 @@ fm_status fm_model_bind(const fm_store *store, const fm_model_options *options, 
     m->store = store;
     m->options = *options;
     fm_status status = fm_config_of_store(&m->config, store, err);
+    m->config.expand_latents = options->expand_latents && fm_config_expanding_is_cheaper(&m->config);
     m->gate = gate_of(&m->config);
     fm_binder binder = {.model = m, .err = err};
     if (status == FM_OK) status = bind_all(&binder);
@@ -157,7 +158,10 @@ void fm_model_free(fm_model *m) {
 static fm_status refuse_int8(const fm_model *m, fm_error *err) {
     const fm_config *c = &m->config;
     char parts[96];
-    if (c->mla)
+    if (c->mla && c->expand_latents)
+        snprintf(parts, sizeof parts, "keys of %lld and values of %lld", (long long)c->head_dim,
+                 (long long)c->v_head_dim);
+    else if (c->mla)
         snprintf(parts, sizeof parts, "kv_lora_rank %lld and qk_rope_head_dim %lld",
                  (long long)c->kv_lora_rank, (long long)c->qk_rope_head_dim);
     else

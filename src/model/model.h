@@ -73,6 +73,9 @@ typedef struct fm_model_options {
     bool pack;       /* false: use the file's rows in place */
     bool mtp;        /* bind the multi-token-prediction module, if there is one */
     bool lazy;       /* pack routed experts when a step first chooses them, not while loading */
+    /* The expanded form of MLA (block/mla.c) where it is cheaper: for who learns from given texts. Who learns from
+     * the model's own replies keeps the form that made them. */
+    bool expand_latents;
 } fm_model_options;
 
 struct fm_model {

@@ -1,7 +1,8 @@
 /* linear_heads: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k], or transposed:
  *               y[t, h*n_in + k] = sum_i W[h][i][k] x[t, h*x_stride + x_offset + i]
- * One small matrix per head: the up-projections of latent attention in its absorbed form. Rows that a
- * segment has as fast do not take that form: theirs are left as they are.
+ * One small matrix per head: the up-projections of latent attention. Rows that a segment has as fast do not
+ * take the absorbed form: theirs are left as they are. Where x_stride is 0 all heads read the same columns,
+ * whose gradient is summed head by head.
  * backward_input: dx[t, h, :] += dy[t, h, :] W[h];  backward_weight: dW[h] += dy[:, h]^T x[:, h];
  * transposed: dx[t, h, :] += W[h] dy[t, h, :];  dW[h] += x[:, h]^T dy[:, h]. */
 #include "op/op.h"
@@ -18,6 +19,12 @@ typedef struct params {
 static int64_t columns(const params *p) { return p->transposed ? p->w->n_in : p->w->n_out; }
 static int64_t units(const params *p) {
     return p->transposed ? fm_column_tiles(&p->w->panels) : fm_panel_groups(&p->w->panels);
+}
+
+/* Rows that are computed here, as fm_step_slow_rows: what all heads make of one x is no absorbed form's. */
+static int64_t next_rows(const fm_run *run, const params *p, int64_t *row) {
+    if (p->x_stride) return fm_step_slow_rows(run->step, row);
+    return *row == 0 ? run->step->n_rows : 0;
 }
 
 typedef struct job {
@@ -38,7 +45,7 @@ static void multiply(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; i++) {
         int64_t h = i / per_head, unit = i % per_head;
         const fm_panels *w = &p->w[h].panels;
-        for (int64_t row = 0, n; (n = fm_step_slow_rows(j->run->step, &row)) > 0; row += n) {
+        for (int64_t row = 0, n; (n = next_rows(j->run, p, &row)) > 0; row += n) {
             const float *x = j->x + row * j->ldx + h * p->x_stride + p->x_offset;
             float *y = j->y + row * ldy + h * columns(p);
             if (p->transposed)
@@ -71,7 +78,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     job j = {run, p, fm_input(run, node, 0), fm_output(run, node, 0),
              fm_columns(run, node->inputs[0]), 0, 0};
     if (fm_is_product_of_words(run->plan, p->w, p->transposed)) {
-        for (; (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+        for (; (j.rows = next_rows(run, j.p, &j.row)) > 0; j.row += j.rows) {
             fm_to_output one = words_product(&j, 0);
             fm_pool_for(run->pool, p->n_heads * fm_to_output_units(&one), 1, multiply_words, &j);
         }
@@ -122,7 +129,7 @@ static void to_weights(void *context, int64_t begin, int64_t end, int worker) {
 static fm_status backward_weight(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
     j.x = fm_input(run, node, 0);
-    for (; (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+    for (; (j.rows = next_rows(run, j.p, &j.row)) > 0; j.row += j.rows) {
         fm_to_weight one = weight_product(&j, 0);
         fm_pool_for(run->pool, j.p->n_heads * fm_to_weight_units(&one), 1, to_weights, &j);
     }
@@ -138,19 +145,24 @@ static fm_to_input input_product(const gradient_job *j, int64_t h) {
                          .dx = j->dx + j->row * j->ldx + h * p->x_stride + p->x_offset};
 }
 
+/* Heads that write what no other does; all of one x are one unit. */
+static int64_t apart(const params *p) { return p->x_stride ? p->n_heads : 1; }
+
 static void to_input(void *context, int64_t begin, int64_t end, int worker) {
     const gradient_job *j = context;
-    for (int64_t i = begin; i < end; i++) {
-        fm_to_input product = input_product(j, i % j->p->n_heads);
-        fm_to_input_unit(j->run, &product, i / j->p->n_heads, fm_plan_scratch(j->run->plan, worker));
-    }
+    int64_t n = apart(j->p), each = j->p->n_heads / n;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t h = i % n * each; h < (i % n + 1) * each; h++) {
+            fm_to_input product = input_product(j, h);
+            fm_to_input_unit(j->run, &product, i / n, fm_plan_scratch(j->run->plan, worker));
+        }
 }
 
 static fm_status backward_input(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
-    for (; j.dx && (j.rows = fm_step_slow_rows(run->step, &j.row)) > 0; j.row += j.rows) {
+    for (; j.dx && (j.rows = next_rows(run, j.p, &j.row)) > 0; j.row += j.rows) {
         fm_to_input one = input_product(&j, 0);
-        fm_pool_for(run->pool, j.p->n_heads * fm_to_input_units(run, &one), 1, to_input, &j);
+        fm_pool_for(run->pool, apart(j.p) * fm_to_input_units(run, &one), 1, to_input, &j);
     }
     return FM_OK;
 }
@@ -189,8 +201,9 @@ fm_value fm_linear_heads_transposed(fm_plan *p, fm_value x, const fm_weight *w, 
 }
 
 static fm_value sample(fm_plan *p, const fm_sampler *s, int variant) {
-    if (variant > 1) return -1;
+    if (variant > 2) return -1;
     fm_value x = s->input(s->context, p, 3 * 13);
+    if (variant == 2) return fm_linear_heads(p, x, s->weights(s->context, 3, 5, 17), 3, 1, 0);
     return variant == 0 ? fm_linear_heads(p, x, s->weights(s->context, 3, 18, 9), 3, 2, 13)
                         : fm_linear_heads_transposed(p, x, s->weights(s->context, 3, 9, 18), 3, 4, 13);
 }

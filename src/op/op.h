@@ -34,7 +34,8 @@ typedef struct fm_linear_part {
     const fm_weight *w, *bias;
 } fm_linear_part;
 void fm_linears(fm_plan *p, fm_value x, const fm_linear_part *parts, int n, fm_value *y);
-/* One matrix per head: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]. */
+/* One matrix per head: y[t, h*n_out + i] = sum_k W[h][i][k] x[t, h*x_stride + x_offset + k]; x_stride 0: all
+ * heads read the same columns. */
 fm_value fm_linear_heads(fm_plan *p, fm_value x, const fm_weight *w, int64_t n_heads,
                          int64_t x_offset, int64_t x_stride);
 /* With its transpose: y[t, h*n_in + k] = sum_i W[h][i][k] x[t, h*x_stride + x_offset + i]. */
@@ -48,10 +49,10 @@ fm_value fm_rope(fm_plan *p, fm_value x, fm_value angles, int64_t n_heads, int64
                  int64_t offset, bool interleaved);
 
 /* Grouped-query attention of this layer over the cache, into which it first writes k and v:
- * q [T, H*d], k and v [T, Hkv*d] -> [T, H*d]. Causal softmax of scale * q.k; query head h reads
- * key head h / (H / Hkv). Ainslie et al. 2023. */
+ * q [T, H*d], k [T, Hkv*d], v [T, Hkv*dv] -> [T, H*dv]. Causal softmax of scale * q.k; query head h
+ * reads key head h / (H / Hkv). Ainslie et al. 2023. */
 typedef struct fm_attend_shape {
-    int64_t layer, n_heads, n_kv_heads, head_dim;
+    int64_t layer, n_heads, n_kv_heads, head_dim, value_dim;
     double scale;
 } fm_attend_shape;
 fm_value fm_attend(fm_plan *p, fm_value q, fm_value k, fm_value v, const fm_attend_shape *shape);
@@ -74,6 +75,10 @@ fm_value fm_mla_naive(fm_plan *p, fm_value q, fm_value latent, const fm_weight *
 /* The same for the fast rows of the absorbed form's result `o` = W_UV u, in its place. */
 fm_value fm_mla_naive_over(fm_plan *p, fm_value o, fm_value q, fm_value latent, const fm_weight *uk,
                            const fm_weight *uv, const fm_mla_shape *shape);
+
+/* Keys of latent attention where the cache keeps keys: y[t, h] = (k[t, h], k_r[t]), k [T, H*dn], k_r the last
+ * dr columns of latent [T, r + dr]; y [T, H*(dn+dr)]. */
+fm_value fm_mla_keys(fm_plan *p, fm_value k, fm_value latent, const fm_mla_shape *shape);
 
 /* y = silu(gate) * up. */
 fm_value fm_swiglu(fm_plan *p, fm_value gate, fm_value up);

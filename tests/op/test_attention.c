@@ -110,27 +110,29 @@ static void softmax_double(const double *q, const double *keys, const double *va
 
 static form gqa_form(int64_t rows, const fm_attend_shape *s, fm_kv_type cache, int threads) {
     form f = {.b = bench_new(rows, 0, threads), .rows = rows};
-    bench_cache(&f.b, cache, 2 * s->n_kv_heads * s->head_dim, s->head_dim, s->layer + 1);
+    int64_t both = s->head_dim | s->value_dim;
+    int64_t block = s->head_dim == s->value_dim ? s->head_dim : both & -both;
+    bench_cache(&f.b, cache, s->n_kv_heads * (s->head_dim + s->value_dim), block, s->layer + 1);
     fm_value q = form_input(&f, s->n_heads * s->head_dim);
     fm_value k = form_input(&f, s->n_kv_heads * s->head_dim);
-    fm_value v = form_input(&f, s->n_kv_heads * s->head_dim);
+    fm_value v = form_input(&f, s->n_kv_heads * s->value_dim);
     form_done(&f, fm_attend(f.b.plan, q, k, v, s));
     return f;
 }
 
 static void check_gqa(const fm_attend_shape *s, const fm_kv_shape *kv, const float *const *in,
                       const float *out, double bound) {
-    int64_t d = s->head_dim, group = s->n_heads / s->n_kv_heads;
-    double *keys = malloc((size_t)(LENGTH * d) * 8), *values = malloc((size_t)(LENGTH * d) * 8);
-    double *q = malloc((size_t)d * 8), *want = malloc((size_t)d * 8);
+    int64_t d = s->head_dim, dv = s->value_dim, group = s->n_heads / s->n_kv_heads;
+    double *keys = malloc((size_t)(LENGTH * d) * 8), *values = malloc((size_t)(LENGTH * dv) * 8);
+    double *q = malloc((size_t)d * 8), *want = malloc((size_t)dv * 8);
     for (int64_t h = 0; h < s->n_heads; h++) {
         int64_t g = h / group;
         for (int64_t t = 0; t < LENGTH; t++) {
             rounded(in[1] + (t * s->n_kv_heads + g) * d, d, kv, keys + t * d);
-            rounded(in[2] + (t * s->n_kv_heads + g) * d, d, kv, values + t * d);
+            rounded(in[2] + (t * s->n_kv_heads + g) * dv, dv, kv, values + t * dv);
             for (int64_t c = 0; c < d; c++) q[c] = (double)in[0][(t * s->n_heads + h) * d + c];
-            softmax_double(q, keys, values, t + 1, d, d, s->scale, want);
-            compare_to("attend", out + (t * s->n_heads + h) * d, want, d, bound);
+            softmax_double(q, keys, values, t + 1, d, dv, s->scale, want);
+            compare_to("attend", out + (t * s->n_heads + h) * dv, want, dv, bound);
         }
     }
     free(keys), free(values), free(q), free(want);
@@ -139,11 +141,13 @@ static void check_gqa(const fm_attend_shape *s, const fm_kv_shape *kv, const flo
 static void grouped_attention_is_softmax_at_every_length(void **state) {
     (void)state;
     static const fm_attend_shape shapes[] = {
-        {0, 4, 2, 16, 0.25}, {2, 3, 3, 6, 0.4}, {1, 5, 1, 14, 0.27}, {0, 1, 1, 2, 4},
-        {0, 8, 2, 34, 1.5}, /* sharp: scores of +-60 */
-        {1, 4, 2, 8, 0.3}, {0, 2, 1, 16, 0.25}, {0, 3, 1, 96, 0.1}, {1, 2, 2, 128, 0.09}, /* INT8 */
+        {0, 4, 2, 16, 16, 0.25}, {2, 3, 3, 6, 6, 0.4}, {1, 5, 1, 14, 14, 0.27}, {0, 1, 1, 2, 2, 4},
+        {0, 8, 2, 34, 34, 1.5}, /* sharp: scores of +-60 */
+        {0, 6, 6, 32, 20, 0.2}, {1, 3, 3, 5, 70, 0.4}, /* keys and values of different lengths */
+        {1, 4, 2, 8, 8, 0.3}, {0, 2, 1, 16, 16, 0.25}, {0, 3, 1, 96, 96, 0.1}, {1, 2, 2, 128, 128, 0.09},
+        {0, 3, 3, 24, 16, 0.2}, /* the last five with INT8 */
     };
-    enum { FIRST_INT8 = 5 };
+    enum { FIRST_INT8 = 7 };
     dice d = {.seed = 21};
     for (size_t i = 0; i < FM_COUNT(shapes); i++) {
         const fm_attend_shape *s = &shapes[i];
@@ -323,7 +327,7 @@ static void check_bits(form_fn make, const void *context, uint64_t seed) {
 static form make_gqa(int64_t rows, int threads, const void *context) {
     const fm_kv_type *cache = context;
     int64_t d = *cache == FM_KV_INT8 ? 24 : 10;
-    return gqa_form(rows, &(fm_attend_shape){0, 4, 2, d, 0.3}, *cache, threads);
+    return gqa_form(rows, &(fm_attend_shape){0, 4, 2, d, d, 0.3}, *cache, threads);
 }
 
 typedef struct mla_context {

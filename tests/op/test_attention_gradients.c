@@ -159,7 +159,7 @@ static fm_value record(fm_plan *plan, const shape *s, const fm_value *in) {
         fm_mla_shape m = {s->layer, s->heads, s->r, s->dn, s->dr, 8, s->scale};
         return fm_mla_absorbed(plan, in[0], in[1], in[2], &m);
     }
-    fm_attend_shape a = {s->layer, s->heads, s->groups, s->d, s->scale};
+    fm_attend_shape a = {s->layer, s->heads, s->groups, s->d, s->d, s->scale};
     return fm_attend(plan, in[0], in[1], in[2], &a);
 }
 

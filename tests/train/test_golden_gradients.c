@@ -28,6 +28,7 @@ typedef struct how {
     int threads;
     fm_cpu_level level;
     bool mtp, recompute;
+    bool expanded; /* latents, where the model has some */
     fm_kv_type cache;
 } how;
 
@@ -43,6 +44,7 @@ static opened open_model(const char *model, how h) {
     assert_ok(fm_pool_new(h.threads, &o.pool, &err));
     fm_model_options options = {.mtp = h.mtp};
     assert_ok(fm_model_bind(o.store, &options, &o.model, &err));
+    o.model->config.expand_latents = h.expanded && o.model->config.mla;
     fm_learning_options learning = {.trainee = {.kernels = fm_kernels_get(h.level), .pool = o.pool}, .rows = ROWS,
                                   .segments = 4, .mtp = h.mtp, .recompute = h.recompute, .cache = h.cache};
     assert_ok(fm_learning_new(o.model, &learning, &o.learning, &err));
@@ -168,13 +170,20 @@ static void check_model(const char *model, how h) {
 
 static void gradients_of_all_models_agree(void **state) {
     (void)state;
-    for (size_t i = 0; i < FM_COUNT(models); i++) check_model(models[i], by_default());
+    how expanded = by_default();
+    expanded.expanded = true;
+    for (size_t i = 0; i < FM_COUNT(models); i++) {
+        check_model(models[i], by_default());
+        check_model(models[i], expanded);
+    }
 }
 
 static void gradients_with_the_mtp_module_agree(void **state) {
     (void)state;
     how h = by_default();
     h.mtp = true;
+    check_model("tiny-v3", h);
+    h.expanded = true;
     check_model("tiny-v3", h);
 }
 
@@ -202,11 +211,12 @@ static float *gradients_of(const opened *o) {
 
 static void bits_depend_on_no_thread_level_or_what_is_kept(void **state) {
     (void)state;
-    for (size_t i = 0; i < FM_COUNT(models); i++) {
+    for (size_t k = 0; k < 2 * FM_COUNT(models); k++) {
         float *first = NULL;
+        size_t i = k / 2;
         for (int variant = 0; variant < 6; variant++) {
             how h = {.threads = 1 + variant, .level = fm_cpu_detect(), .recompute = variant & 1,
-                     .mtp = strcmp(models[i], "tiny-v3") == 0};
+                     .mtp = strcmp(models[i], "tiny-v3") == 0, .expanded = k & 1};
             if (variant >= 3) h.level = (fm_cpu_level)(variant - 3);
             if (h.level > fm_cpu_detect()) h.level = fm_cpu_detect();
             opened o = open_model(models[i], h);
@@ -254,9 +264,11 @@ static void learn_documents(const opened *o, bool together) {
 
 static void any_cut_into_steps_gives_the_same_gradients(void **state) {
     (void)state;
-    for (size_t i = 0; i < FM_COUNT(models); i++) {
+    for (size_t k = 0; k < 2 * FM_COUNT(models); k++) {
         how h = by_default();
+        size_t i = k / 2;
         h.mtp = strcmp(models[i], "tiny-v3") == 0;
+        h.expanded = k & 1;
         float *all[2];
         size_t bytes = 0;
         for (int together = 0; together < 2; together++) {

@@ -21,7 +21,7 @@ fm_value fm_gqa(const fm_recorder *r, fm_value x, const fm_layer *w) {
     fm_value q = head_norm(r, y[0], &a->q_norm), k = head_norm(r, y[1], &a->k_norm), v = y[2];
     q = fm_rope(p, q, r->angles, heads, d, 0, c->rope.interleaved);
     k = fm_rope(p, k, r->angles, kv_heads, d, 0, c->rope.interleaved);
-    fm_attend_shape shape = {r->layer, heads, kv_heads, d, fm_config_attention_scale(c)};
+    fm_attend_shape shape = {r->layer, heads, kv_heads, d, d, fm_config_attention_scale(c)};
     fm_value o = fm_attend(p, q, k, v, &shape);
     fm_watch_input(r, o, FM_ROLE_O);
     return fm_linear(p, o, &w->o, NULL);

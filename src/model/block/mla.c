@@ -3,7 +3,10 @@
  *   (c, k_r) = W_kva x;  c normalised, k_r rotated: together the cached row, r + dr wide
  * Absorbed: scores from (W_UK^T q_n, q_r) against the cached row; o = W_UV u.
  * Naive: keys and values made from the latents. The same function up to rounding, cheaper for many rows
- * of a long prompt: fast arithmetic takes it for the rows of whole blocks. */
+ * of a long prompt: fast arithmetic takes it for the rows of whole blocks.
+ * Expanded: the same keys and values, made once for each row and cached instead of the latent: H (dn + dr + dv)
+ * numbers instead of r + dr, for scores and sums of dn + dr + dv products per pair and head instead of 2r + dr.
+ * For learning from given texts, whose cache lives for one step. */
 #include "model/block/block.h"
 
 /* Queries from the first projection of x. */
@@ -14,6 +17,30 @@ static fm_value queries(const fm_recorder *r, fm_value y, const fm_mla_weights *
     fm_value a = fm_cheap(r, fm_rmsnorm(p, y, &w->q_a_norm, c->latent_norm_eps));
     fm_watch_input(r, a, FM_ROLE_Q_B);
     return fm_linear(p, a, &w->q_b, NULL);
+}
+
+static fm_value absorbed(const fm_recorder *r, fm_value q, fm_value latent, const fm_mla_weights *w,
+                         const fm_mla_shape *s) {
+    fm_plan *p = r->plan;
+    int64_t heads = s->n_heads, rank = s->kv_lora_rank, dq = s->nope_dim + s->rope_dim;
+    fm_value qa = (w->uk_transposed ? fm_linear_heads : fm_linear_heads_transposed)(p, q, w->uk, heads, 0, dq);
+    fm_value u = fm_mla_absorbed(p, qa, q, latent, s);
+    fm_watch_parts(r, u, FM_ROLE_V_B, heads, 0, rank, rank);
+    fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
+    if (r->model->options.arith == FM_FAST && !fm_plan_options_of(p)->learns) /* what learns is exact */
+        o = fm_mla_naive_over(p, o, q, latent, w->uk, w->uv, s);
+    return o;
+}
+
+static fm_value expanded(const fm_recorder *r, fm_value q, fm_value latent, const fm_mla_weights *w,
+                         const fm_mla_shape *s) {
+    fm_plan *p = r->plan;
+    int64_t heads = s->n_heads;
+    fm_watch_parts(r, latent, FM_ROLE_V_B, heads, 0, 0, s->kv_lora_rank);
+    fm_value k = (w->uk_transposed ? fm_linear_heads_transposed : fm_linear_heads)(p, latent, w->uk, heads, 0, 0);
+    fm_value v = fm_linear_heads(p, latent, w->uv, heads, 0, 0);
+    fm_attend_shape shape = {s->layer, heads, heads, s->nope_dim + s->rope_dim, s->v_dim, s->scale};
+    return fm_attend(p, q, fm_mla_keys(p, k, latent, s), v, &shape);
 }
 
 fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
@@ -37,13 +64,7 @@ fm_value fm_mla(const fm_recorder *r, fm_value x, const fm_layer *layer) {
 
     fm_mla_shape shape = {r->layer, heads, rank, dn, dr, c->v_head_dim, fm_config_attention_scale(c),
                           w->uk_transposed};
-    fm_value qa = (w->uk_transposed ? fm_linear_heads : fm_linear_heads_transposed)(p, q, w->uk, heads, 0,
-                                                                                    dn + dr);
-    fm_value u = fm_mla_absorbed(p, qa, q, latent, &shape);
-    fm_watch_parts(r, u, FM_ROLE_V_B, heads, 0, rank, rank);
-    fm_value o = fm_linear_heads(p, u, w->uv, heads, 0, rank);
-    if (r->model->options.arith == FM_FAST && !fm_plan_options_of(p)->learns) /* what learns is exact */
-        o = fm_mla_naive_over(p, o, q, latent, w->uk, w->uv, &shape);
+    fm_value o = (c->expand_latents ? expanded : absorbed)(r, q, latent, w, &shape);
     fm_watch_input(r, o, FM_ROLE_O);
     return fm_linear(p, o, &layer->o, NULL);
 }
