@@ -1,6 +1,7 @@
 #include "jail/start.h"
 
 #include "base/clock.h"
+#include "jail/spawn.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -120,31 +121,12 @@ static bool drain_error(watch *w) {
     }
 }
 
-/* Not reaped yet, so that its number stays its own and the group can be killed safely. But in a
- * program that ignores SIGCHLD, or reaps whatever ends, it may be gone already. */
-static bool has_ended(watch *w) {
-    siginfo_t info = {0};
-    int code = waitid(P_PID, (id_t)w->child.pid, &info, WEXITED | WNOHANG | WNOWAIT);
-    w->lost = code != 0 && errno == ECHILD;
-    return w->lost || (code == 0 && info.si_pid == w->child.pid);
-}
-
-/* A descriptor that becomes readable when the process ends; -1 before Linux 5.3. */
-static int end_of(pid_t pid) {
-#ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-#else
-    (void)pid;
-    return -1;
-#endif
-}
-
 /* Until the program ends, or a limit is met. A stream that a grandchild holds open does not
  * count. */
 static void watch_child(watch *w) {
-    int end = end_of(w->child.pid);
+    int end = fm_spawn_end_of(w->child.pid);
     bool output_open = true, error_open = true;
-    while (!has_ended(w)) {
+    while (!fm_spawn_has_ended(w->child.pid, &w->lost)) {
         double left = w->deadline - fm_clock_seconds();
         if (left <= 0) {
             w->out_of_time = true;
@@ -177,11 +159,6 @@ static int finish_child(watch *w, struct rusage *usage) {
     return status;
 }
 
-static double processor_seconds(const struct rusage *u) {
-    return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) +
-           1e-6 * (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
-}
-
 static fm_status judge(const watch *w, const char *program, int status, const struct rusage *usage,
                        fm_error *err) {
     if (w->result->output.failed)
@@ -200,7 +177,7 @@ static fm_status judge(const watch *w, const char *program, int status, const st
     if (!WIFSIGNALED(status)) return FM_OK;
     int signal = WTERMSIG(status);
     if (signal == SIGXCPU ||
-        (signal == SIGKILL && processor_seconds(usage) >= w->limits.cpu_seconds))
+        (signal == SIGKILL && fm_spawn_processor_seconds(usage) >= w->limits.cpu_seconds))
         return fm_fail(err, FM_ERR_LIMIT,
                        "%s used more than %u seconds of processor time and was stopped", program,
                        w->limits.cpu_seconds);

@@ -1,5 +1,7 @@
 #include "jail/start.h"
 
+#include "jail/spawn.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,8 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Everything the child needs, made before the fork: between fork and exec a process of several
- * threads may only make system calls, for another thread may hold any lock, malloc's included. */
+/* Everything the child needs, made before the fork. */
 typedef struct plan {
     char *program; /* a path */
     const char *const *argv;
@@ -42,54 +43,24 @@ static void give_up(const plan *p, int step) {
     _exit(127);
 }
 
-static bool close_from(unsigned first) {
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, first, ~0u, 0) == 0) return true;
-#endif
-    struct rlimit files; /* before Linux 5.9 */
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return false;
-    rlim_t end = files.rlim_cur < (1u << 20) ? files.rlim_cur : (1u << 20);
-    for (rlim_t fd = first; fd < end; fd++) close((int)fd);
-    return true;
-}
-
-static bool limit(int resource, rlim_t value, rlim_t extra) {
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)resource, &now) != 0) return false;
-    struct rlimit wanted = {value, value + extra};
-    if (now.rlim_max != RLIM_INFINITY) { /* never more than what we have ourselves */
-        if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
-        if (wanted.rlim_cur > now.rlim_max) wanted.rlim_cur = now.rlim_max;
-    }
-    return setrlimit((__rlimit_resource_t)resource, &wanted) == 0;
-}
-
 static bool set_limits(const fm_child_limits *l) {
     /* The memory limit comes last but for exec: nothing here may need memory after it. */
-    return limit(RLIMIT_CPU, l->cpu_seconds, 1) && limit(RLIMIT_CORE, 0, 0) &&
-           limit(RLIMIT_FSIZE, l->file_bytes, 0) && limit(RLIMIT_NPROC, l->processes, 0) &&
-           limit(RLIMIT_NOFILE, l->open_files, 0) && limit(RLIMIT_AS, l->memory_bytes, 0);
-}
-
-static void reset_signals(void) {
-    struct sigaction plain = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < NSIG; s++) sigaction(s, &plain, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    return fm_spawn_limit(RLIMIT_CPU, l->cpu_seconds, 1) && fm_spawn_limit(RLIMIT_CORE, 0, 0) &&
+           fm_spawn_limit(RLIMIT_FSIZE, l->file_bytes, 0) && fm_spawn_limit(RLIMIT_NPROC, l->processes, 0) &&
+           fm_spawn_limit(RLIMIT_NOFILE, l->open_files, 0) && fm_spawn_limit(RLIMIT_AS, l->memory_bytes, 0);
 }
 
 static void become(plan *p) {
     static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
                                               "LC_ALL=C.UTF-8", "HOME=/nonexistent", NULL};
     setsid();
-    reset_signals();
+    fm_spawn_reset_signals();
     /* All four came from above 9, so none is overwritten before it is moved. */
     if (dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->error, 2) < 0 ||
         dup3(p->report, 3, O_CLOEXEC) < 0)
         give_up(p, STEP_STREAMS);
     p->report = 3;
-    if (!close_from(4)) give_up(p, STEP_FILES);
+    if (!fm_spawn_close_from(4)) give_up(p, STEP_FILES);
     if (chdir("/") != 0) give_up(p, STEP_FILES);
     umask(077);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
@@ -114,47 +85,6 @@ static pid_t fork_isolated(bool *isolated) {
 #endif
     *isolated = false;
     return fork();
-}
-
-/* A descriptor above 9, so that moving it to 0..3 never lands on one that is still needed. */
-static int lift(int fd) {
-    if (fd < 0) return fd;
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-    int code = errno;
-    close(fd);
-    errno = code;
-    return high;
-}
-
-static bool lifted_pipe(int ends[2]) {
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        ends[0] = ends[1] = -1;
-        return false;
-    }
-    ends[0] = lift(ends[0]);
-    ends[1] = lift(ends[1]);
-    return ends[0] >= 0 && ends[1] >= 0;
-}
-
-/* The bytes as a file in memory: no pipe to feed, so no deadlock and no SIGPIPE. */
-static int memory_file(const char *bytes, size_t n) {
-    int fd = memfd_create("fathom-input", MFD_CLOEXEC);
-    for (size_t at = 0; fd >= 0 && at < n;) {
-        ssize_t written = write(fd, bytes + at, n - at);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) {
-            close(fd);
-            return -1;
-        }
-        at += (size_t)written;
-    }
-    if (fd >= 0) lseek(fd, 0, SEEK_SET);
-    return fd;
-}
-
-static void close_all(const int *fds, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (fds[i] >= 0) close(fds[i]);
 }
 
 /* Why the child could not be started, or FM_OK once it runs the program. */
@@ -185,7 +115,7 @@ static fm_status fork_child(plan *p, fm_child_process *out, fm_error *err) {
 static fm_status launch(plan *p, const fm_child_job *job, fm_child_process *out, fm_error *err) {
     int output[2] = {-1, -1}, error[2] = {-1, -1}, report[2] = {-1, -1};
     fm_status status = FM_OK;
-    if (!lifted_pipe(output) || !lifted_pipe(error) || !lifted_pipe(report)) {
+    if (!fm_spawn_pipe(output) || !fm_spawn_pipe(error) || !fm_spawn_pipe(report)) {
         status = fm_fail(err, FM_ERR_IO, "cannot make a pipe to %s: %s", job->argv[0],
                          strerror(errno));
     } else {
@@ -195,7 +125,7 @@ static fm_status launch(plan *p, const fm_child_job *job, fm_child_process *out,
         status = fork_child(p, out, err);
     }
     int theirs[] = {output[1], error[1], report[1]};
-    close_all(theirs, 3);
+    fm_spawn_close(theirs, 3);
     if (status == FM_OK) {
         status = await_exec(report[0], job->argv[0], err);
         if (status != FM_OK) waitpid(out->pid, NULL, 0);
@@ -207,9 +137,9 @@ static fm_status launch(plan *p, const fm_child_job *job, fm_child_process *out,
         fcntl(out->error, F_SETFL, O_NONBLOCK);
     } else {
         int ours[] = {output[0], error[0]};
-        close_all(ours, 2);
+        fm_spawn_close(ours, 2);
     }
-    close_all(report, 1);
+    fm_spawn_close(report, 1);
     return status;
 }
 
@@ -218,15 +148,15 @@ fm_status fm_child_start(const fm_child_job *job, const fm_child_limits *limits,
     plan p = {.argv = job->argv, .limits = *limits};
     FM_TRY(fm_child_find(job->argv[0], &p.program, err));
     p.in = job->input_path ? open(job->input_path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-                           : memory_file(job->input, job->input_size);
-    p.in = lift(p.in);
+                           : fm_spawn_memory_file(job->input, job->input_size);
+    p.in = fm_spawn_lift(p.in);
     fm_status status;
     if (p.in < 0)
         status = fm_fail(err, FM_ERR_IO, "cannot open %s: %s",
                          job->input_path ? job->input_path : "a file in memory", strerror(errno));
     else
         status = launch(&p, job, out, err);
-    close_all(&p.in, 1);
+    fm_spawn_close(&p.in, 1);
     fm_free(p.program);
     return status;
 }

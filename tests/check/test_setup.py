@@ -8,7 +8,7 @@ import tap
 
 SETUP = os.path.join(tap.SOURCE, 'tools', 'setup')
 TOOLS = ['sh', 'dirname', 'uname', 'ls', 'cut', 'sed', 'grep', 'mkdir', 'pkg-config', 'cc', 'gcc', 'g++',
-         'ninja', 'pip3', 'python3', 'npm', 'pdftotext', 'qemu-x86_64', 'env']
+         'ninja', 'pip3', 'python3', 'npm', 'pdftotext', 'bwrap', 'qemu-x86_64', 'env']
 
 
 class Setup(unittest.TestCase):
