@@ -141,7 +141,7 @@ typedef struct fathom_endpoint {
 
 /* Problems that are made (docs/tasks.md), not read. */
 typedef struct fathom_eval_task {
-    const char *kind;  /* "countdown" */
+    const char *kind;  /* "countdown"; "all" */
     int band;          /* difficulty, from 1; 0: all, count of each */
     const char *split; /* "train", "validation", "test"; NULL: test */
     int64_t count;     /* distinct problems of each band; 0: 100 */

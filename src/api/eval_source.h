@@ -1,12 +1,12 @@
 /* eval_source.h: the questions of an evaluation, and who grades them. */
 #pragma once
 
-#include "eval/grader.h"
-#include "fathom/fathom_measure.h"
+#include "api/eval_task.h"
 
 typedef struct fm_eval_source {
     fm_eval_items items;
-    fm_grader grader;
+    fm_grader grader;       /* may point into this struct */
+    fm_task_items problems; /* behind items that were made */
     char name[256]; /* what is asked, for people */
 } fm_eval_source;
 

@@ -89,6 +89,15 @@ bool fm_answer_boxed(fm_span t, fm_span *inside) {
     return false;
 }
 
+/* What the last </answer> closes. */
+static bool tagged(fm_span t, fm_span *inside) {
+    fm_span behind = t;
+    if (!after_last(&behind, "</answer>")) return false;
+    fm_span before = {t.s, (size_t)(behind.s - t.s) - strlen("</answer>")};
+    *inside = before;
+    return after_last(inside, "<answer>");
+}
+
 /* Up to the end of the line, or a period that ends a sentence. */
 static fm_span sentence(fm_span t) {
     for (size_t i = 0; i < t.n; i++) {
@@ -120,13 +129,14 @@ static fm_span last_line(fm_span t) {
 }
 
 fm_span fm_answer_extract(const char *reply, size_t n, bool numeric, bool *marked) {
-    fm_span t = {reply, n}, out, thought = t;
+    fm_span t = {reply, n}, out, inside, thought = t;
     size_t begin, length;
     bool ignored;
     if (!marked) marked = &ignored;
     *marked = false;
     if (!after_last(&t, "</think>") && after_last(&thought, "<think>")) return (fm_span){reply + n, 0};
     *marked = true;
+    if (tagged(t, &out)) return trim(fm_answer_boxed(out, &inside) ? inside : out);
     if (fm_answer_boxed(t, &out)) return trim(out);
     if (announced(t, &out)) {
         if (numeric && fm_number_find(out.s, out.n, false, &begin, &length))

@@ -9,11 +9,12 @@
 
 /* The final answer of a reply, a piece of it; n = 0: there is none. What comes before the last </think>
  * does not count, and an unfinished <think> has no answer. Then, the first that is there:
+ *   what the last complete <answer>...</answer> holds, a box around it taken off;
  *   the last complete \boxed{...} (or \fbox{...});
  *   what follows the last "answer is", "answer:" or "####", to the end of the sentence or line;
  *   the last number where the expected answer is one, else the last line that is not empty.
- * `numeric`: the expected answer is a number; the second rule then gives the first number after it.
- * *marked (or NULL): by one of the first two rules. */
+ * `numeric`: the expected answer is a number; "answer is" then gives the first number after it.
+ * *marked (or NULL): by one of the rules before the last. */
 fm_span fm_answer_extract(const char *reply, size_t n, bool numeric, bool *marked);
 
 /* What is inside the last complete \boxed{...}; false: there is none. */

@@ -127,6 +127,10 @@ static void the_last_complete_box_holds_the_answer(void **state) {
     assert_extracts("\\boxed{\\{1,2\\}}", false, "\\{1,2\\}");
     assert_extracts("\\boxed {7} the answer is 8", true, "7");
     assert_extracts("\\fbox{a}", false, "a");
+    assert_extracts("\\boxed{1} <answer> 2 </answer>", true, "2");
+    assert_extracts("<answer>1</answer> or <answer>\\boxed{3}</answer> or <answer>4", true, "3");
+    assert_extracts("</answer>\\boxed{5}", true, "5");
+    assert_extracts("<answer></answer>\n6", true, "");
     assert_extracts("\\boxed{}\nx", false, "");
 }
 
@@ -177,7 +181,7 @@ static void the_expected_answer_may_come_with_its_working(void **state) {
 static void any_text_is_judged_without_harm(void **state) {
     (void)state;
     static const char *const pieces[] = {
-        "\\boxed{", "}", "{", "\\", "\\frac", "\\text{", "answer is", "####", "<think>", "</think>", "$", "$$", "**",
+        "\\boxed{", "}", "{", "\\", "\\frac", "\\text{", "answer is", "####", "<think>", "</think>", "<answer>", "</answer>", "$", "$$", "**",
         "\\(", "\\)", "-", ".", ",", "1", "23", "456", "e", "/", "%", " ", "\n", "x", "=", "\xE2\x88\x92", "\xE2",
         "^\\circ", "\\left", "\\,", "~", "\\$", "0", "\xC2\xB0", "\"", "`", "{,}", "+", "\xFF"};
     int rounds = soaking() ? 2000000 : sanitized() ? 20000 : 200000;
