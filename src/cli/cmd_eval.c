@@ -13,7 +13,7 @@
 typedef struct arguments {
     const char *first, *second, *out, *system, *instruction, *style, *pass_at, *train_data;
     const char *task, *split, *endpoint, *model, *key_variable;
-    int64_t samples, max_tokens, budget, limit, parallel, band, task_seed, seconds;
+    int64_t samples, max_tokens, budget, limit, parallel, band, task_seed, seconds, attempts;
     bool raw, think, json;
     fm_sampling_arguments sampling;
     fm_load_arguments load;
@@ -54,7 +54,7 @@ static const fm_option options[] = {
     {FM_OPTION_FLAG, "json", .help = "print the figures as one JSON object",
      .offset = offsetof(arguments, json)},
     {.help = "Problems that are made, instead of QUESTIONS"},
-    {FM_OPTION_TEXT, "task", 0, "KIND", "their kind, as `fathom tasks list` has it", offsetof(arguments, task), 0, 0,
+    {FM_OPTION_TEXT, "task", 0, "KIND", "their kind, as `fathom tasks list` has it, or all", offsetof(arguments, task), 0, 0,
      NULL, NULL},
     {FM_OPTION_INTEGER, "band", 0, "N", "their difficulty, from 1; without it all", offsetof(arguments, band), 1, 99,
      NULL, NULL},
@@ -72,6 +72,8 @@ static const fm_option options[] = {
      offsetof(arguments, key_variable), 0, 0, NULL, "FATHOM_ENDPOINT_KEY"},
     {FM_OPTION_INTEGER, "timeout", 0, "SECONDS", "that a reply may take", offsetof(arguments, seconds), 1, 86400, NULL,
      "600"},
+    {FM_OPTION_INTEGER, "attempts", 0, "N", "before an endpoint that is busy or broken is given up",
+     offsetof(arguments, attempts), 1, 100, NULL, "6"},
     FM_SAMPLING_OPTIONS(arguments, sampling),
     FM_LOAD_OPTIONS(arguments, load),
 };
@@ -160,7 +162,8 @@ static fm_status check(plan *p, fm_error *err) {
     FM_TRY(sort_operands(p, err));
     const char *key = getenv(a->key_variable);
     p->endpoint = (fathom_endpoint){.url = a->endpoint, .model = a->model, .key = key && *key ? key : NULL,
-                                    .ca_file = getenv("SSL_CERT_FILE"), .seconds = (int)a->seconds};
+                                    .ca_file = getenv("SSL_CERT_FILE"), .seconds = (int)a->seconds,
+                                    .attempts = (int)a->attempts};
     p->task = (fathom_eval_task){.kind = a->task, .band = a->band > 0 ? (int)a->band : 0, .split = a->split,
                                  .count = a->limit > 0 ? a->limit : 0, .seed = (uint64_t)a->task_seed};
     if (a->task && a->band > 0)

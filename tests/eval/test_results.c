@@ -50,6 +50,54 @@ static void questions_are_read_in_all_their_forms(void **state) {
     fm_eval_items_clear(&items);
 }
 
+/* One line each, as docs/eval.md shows them. */
+static void the_usual_data_sets_are_known_by_their_fields(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        fm_item_kind kind;
+        const char *answer, *domain, *band, *id;
+    } cases[] = {
+        {"{\"question\": \"Natalia sold?\", \"answer\": \"She sold\\n#### 72\"}", FM_ITEM_ANSWER, "She sold\n#### 72", 0, 0, 0},
+        {"{\"problem\": \"$1+1$\", \"solution\": \"\\\\boxed{3}\", \"answer\": \"2\", \"subject\": \"Algebra\", \"level\": 2,"
+         " \"unique_id\": \"test/1.json\"}", FM_ITEM_ANSWER, "2", "Algebra", "2", "test/1.json"},
+        {"{\"problem\": \"a\", \"level\": \"Level 5\", \"type\": \"Number Theory\", \"solution\": \"\\\\boxed{1} so"
+         " \\\\boxed{\\\\frac{1}{2}}\"}", FM_ITEM_ANSWER, "\\frac{1}{2}", "Number Theory", "Level 5", 0},
+        {"{\"ID\": \"2024-I-1\", \"Problem\": \"Every\", \"Solution\": \"x\", \"Answer\": 204}", FM_ITEM_ANSWER, "204", 0, 0,
+         "2024-I-1"},
+        {"{\"question\": \"c?\", \"choices\": [\"Rome\", \"Paris\", \"Bonn\"], \"answer\": 1, \"subject\": \"geo\"}",
+         FM_ITEM_CHOICE, "B", "geo", 0, 0},
+        {"{\"question_id\": 70, \"question\": \"c?\", \"options\": [\"x\", \"y\", \"z\"], \"answer\": \"C\", \"answer_index\": 2,"
+         " \"category\": \"law\"}", FM_ITEM_CHOICE, "C", "law", 0, "70"},
+        {"{\"question\": \"c?\", \"choices\": {\"text\": [\"x\", \"y\"], \"label\": [\"1\", \"2\"]}, \"answerKey\": \"2\"}",
+         FM_ITEM_CHOICE, "B", 0, 0, 0},
+        {"{\"question\": \"c?\", \"choices\": [\"x\", \"y\"], \"answer\": \"x\"}", FM_ITEM_CHOICE, "A", 0, 0, 0},
+        {"{\"task_id\": \"HumanEval/0\", \"prompt\": \"def f():\\n\", \"test\": \"def check(f): pass\", \"entry_point\": \"f\"}",
+         FM_ITEM_PROGRAM, NULL, 0, 0, "HumanEval/0"},
+    };
+    for (size_t i = 0; i < FM_COUNT(cases); i++) {
+        fm_eval_items items;
+        fm_error err;
+        assert_ok(fm_eval_items_parse("x", cases[i].line, strlen(cases[i].line), 0, &items, &err));
+        const fm_eval_item *item = &items.items[0];
+        assert_int_equal(item->kind, cases[i].kind);
+        const char *got[] = {item->answer, item->domain, item->band, item->id};
+        const char *wanted[] = {cases[i].answer, cases[i].domain, cases[i].band, cases[i].id};
+        for (size_t f = 0; f < 4; f++) {
+            assert_true((got[f] == NULL) == (wanted[f] == NULL));
+            if (got[f]) assert_string_equal(got[f], wanted[f]);
+        }
+        fm_eval_items_clear(&items);
+    }
+    fm_eval_items items;
+    fm_error err;
+    assert_ok(fm_eval_items_parse("x", cases[4].line, strlen(cases[4].line), 0, &items, &err));
+    assert_string_equal(items.items[0].messages[0].content,
+                        "c?\n\nA. Rome\nB. Paris\nC. Bonn\n\nAnswer with the letter of the right choice.");
+    assert_int_equal(items.items[0].question_size, 2);
+    fm_eval_items_clear(&items);
+}
+
 static void a_bad_line_is_named_with_its_number(void **state) {
     (void)state;
     static const struct {
@@ -66,6 +114,14 @@ static void a_bad_line_is_named_with_its_number(void **state) {
         {"{\"messages\": {}, \"answer\": \"1\"}", "at least one"},
         {"{\"messages\": [{\"role\": \"user\"}], \"answer\": \"1\"}", "a message must be"},
         {"{\"messages\": [7], \"answer\": \"1\"}", "a message must be"},
+        {"{\"prompt\": \"a\", \"solution\": \"3\"}", "no \\boxed{} in the \"solution\""},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\"], \"answer\": 0}", "a list of 2 to 26 texts"},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\", 2], \"answer\": 0}", "a list of 2 to 26 texts"},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\", \"y\"], \"answer\": 2}", "one of the choices"},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\", \"y\"], \"answer\": \"C\"}", "one of the choices"},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\", \"x\"], \"answer\": \"x\"}", "one of the choices"},
+        {"{\"prompt\": \"a\", \"choices\": [\"x\", \"y\"]}", "one of the choices"},
+        {"{\"prompt\": \"a\", \"entry_point\": \"f\"}", "\"test\" and \"entry_point\""},
         {"[1]", "not a JSON object"},
         {"{\"prompt\": \"a\", \"answer\": \"1\"", "not valid JSON"},
         {"{\"prompt\": \"a\", \"prompt\": \"b\", \"answer\": \"1\"}", "not valid JSON"},
@@ -324,6 +380,7 @@ static void another_setup_is_refused_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_are_read_in_all_their_forms),
+        cmocka_unit_test(the_usual_data_sets_are_known_by_their_fields),
         cmocka_unit_test(a_bad_line_is_named_with_its_number),
         cmocka_unit_test(random_lines_are_questions_or_refused),
         cmocka_unit_test(reading_questions_survives_a_lack_of_memory),
