@@ -188,8 +188,8 @@ static fm_status prepare_endpoint(job *j, fm_error *err) {
         return fm_fail(err, FM_ERR_ARGUMENT, "an endpoint needs its address and the name of a model");
     if (s->raw || s->thinking || j->options->chat.style || s->thinking_budget >= 0 || s->top_k > 0 || s->min_p > 0 ||
         s->repetition_penalty != 1)
-        return fm_fail(err, FM_ERR_UNSUPPORTED, "an endpoint takes messages, temperature, top-p, presence and frequency "
-                       "penalties and a limit of tokens, and nothing else");
+        return fm_fail(err, FM_ERR_UNSUPPORTED, "an endpoint takes messages, temperature, top-p, presence and "
+                       "frequency penalties and a limit of tokens, and nothing else");
     s->model = e->model;
     s->architecture = "endpoint";
     s->fingerprint = fm_hash(e->url, strlen(e->url), fm_hash(e->model, strlen(e->model), 0));

@@ -54,8 +54,8 @@ static const fm_option options[] = {
     {FM_OPTION_FLAG, "json", .help = "print the figures as one JSON object",
      .offset = offsetof(arguments, json)},
     {.help = "Problems that are made, instead of QUESTIONS"},
-    {FM_OPTION_TEXT, "task", 0, "KIND", "their kind, as `fathom tasks list` has it, or all", offsetof(arguments, task), 0, 0,
-     NULL, NULL},
+    {FM_OPTION_TEXT, "task", 0, "KIND", "their kind, as `fathom tasks list` has it, or all",
+     offsetof(arguments, task), 0, 0, NULL, NULL},
     {FM_OPTION_INTEGER, "band", 0, "N", "their difficulty, from 1; without it all", offsetof(arguments, band), 1, 99,
      NULL, NULL},
     {FM_OPTION_TEXT, "split", 0, "NAME", "train, validation or test", offsetof(arguments, split), 0, 0, NULL, "test"},
@@ -144,7 +144,8 @@ static fm_status sort_operands(plan *p, fm_error *err) {
     if (!a->endpoint && !model)
         return fm_fail(err, FM_ERR_ARGUMENT, "MODEL is missing: " FM_MODEL_HELP "; or --endpoint (fathom eval --help)");
     if (!a->task && !p->questions)
-        return fm_fail(err, FM_ERR_ARGUMENT, "QUESTIONS is missing: a file of JSON lines; or --task (fathom eval --help)");
+        return fm_fail(err, FM_ERR_ARGUMENT, "QUESTIONS is missing: a file of JSON lines; or --task (fathom eval "
+                       "--help)");
     if (at < 2 && operands[at])
         return fm_fail(err, FM_ERR_ARGUMENT, "'%s' is one argument too many beside %s", operands[at],
                        a->endpoint && a->task ? "--endpoint and --task" : a->endpoint ? "--endpoint" : "--task");

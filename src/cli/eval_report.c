@@ -60,7 +60,8 @@ static void put_all(fm_report *r, const fm_eval_about *about, const fathom_eval_
     put_tokens(r, "tokens of a right reply", all->right_mean, all->right_median);
     put_tokens(r, "tokens of a wrong reply", all->wrong_mean, all->wrong_median);
     if (e->resumed)
-        snprintf(remark, sizeof remark, "%lld of them from %.300s", (long long)e->resumed, about->out ? about->out : "");
+        snprintf(remark, sizeof remark, "%lld of them from %.300s", (long long)e->resumed,
+                 about->out ? about->out : "");
     put_count(r, "questions", e->done, remark);
     put_count(r, "replies", e->samples, NULL);
     fm_report_row(r, "time", fm_human_seconds(e->seconds), NULL, NULL);

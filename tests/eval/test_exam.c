@@ -74,7 +74,8 @@ typedef struct exam {
 static exam usual(int64_t parallel, const char *out) {
     static const int64_t ks[] = {1, 2, 3};
     return (exam){.parallel = parallel, .options = {
-        .setup = {.grader = "answers", .model = "tiny", .architecture = "x", .arith = "exact", .cache = "f32", .style = "none",
+        .setup = {.grader = "answers", .model = "tiny", .architecture = "x", .arith = "exact", .cache = "f32",
+                  .style = "none",
                   .instruction = "Be short.", .samples = SAMPLES, .max_tokens = MOST, .context = CONTEXT,
                   .thinking_budget = -1, .temperature = 1, .top_p = 1, .seed = 3},
         .ks = ks, .n_ks = 3, .out = out}};

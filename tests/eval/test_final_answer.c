@@ -181,7 +181,9 @@ static void the_expected_answer_may_come_with_its_working(void **state) {
 static void any_text_is_judged_without_harm(void **state) {
     (void)state;
     static const char *const pieces[] = {
-        "\\boxed{", "}", "{", "\\", "\\frac", "\\text{", "answer is", "####", "<think>", "</think>", "<answer>", "</answer>", "$", "$$", "**",
+        "\\boxed{", "}", "{", "\\", "\\frac", "\\text{", "answer is", "####", "<think>", "</think>", "<answer>",
+        "</answer>",
+        "$", "$$", "**",
         "\\(", "\\)", "-", ".", ",", "1", "23", "456", "e", "/", "%", " ", "\n", "x", "=", "\xE2\x88\x92", "\xE2",
         "^\\circ", "\\left", "\\,", "~", "\\$", "0", "\xC2\xB0", "\"", "`", "{,}", "+", "\xFF"};
     int rounds = soaking() ? 2000000 : sanitized() ? 20000 : 200000;

@@ -58,22 +58,25 @@ static void the_usual_data_sets_are_known_by_their_fields(void **state) {
         fm_item_kind kind;
         const char *answer, *domain, *band, *id;
     } cases[] = {
-        {"{\"question\": \"Natalia sold?\", \"answer\": \"She sold\\n#### 72\"}", FM_ITEM_ANSWER, "She sold\n#### 72", 0, 0, 0},
-        {"{\"problem\": \"$1+1$\", \"solution\": \"\\\\boxed{3}\", \"answer\": \"2\", \"subject\": \"Algebra\", \"level\": 2,"
-         " \"unique_id\": \"test/1.json\"}", FM_ITEM_ANSWER, "2", "Algebra", "2", "test/1.json"},
-        {"{\"problem\": \"a\", \"level\": \"Level 5\", \"type\": \"Number Theory\", \"solution\": \"\\\\boxed{1} so"
-         " \\\\boxed{\\\\frac{1}{2}}\"}", FM_ITEM_ANSWER, "\\frac{1}{2}", "Number Theory", "Level 5", 0},
-        {"{\"ID\": \"2024-I-1\", \"Problem\": \"Every\", \"Solution\": \"x\", \"Answer\": 204}", FM_ITEM_ANSWER, "204", 0, 0,
-         "2024-I-1"},
-        {"{\"question\": \"c?\", \"choices\": [\"Rome\", \"Paris\", \"Bonn\"], \"answer\": 1, \"subject\": \"geo\"}",
-         FM_ITEM_CHOICE, "B", "geo", 0, 0},
-        {"{\"question_id\": 70, \"question\": \"c?\", \"options\": [\"x\", \"y\", \"z\"], \"answer\": \"C\", \"answer_index\": 2,"
-         " \"category\": \"law\"}", FM_ITEM_CHOICE, "C", "law", 0, "70"},
-        {"{\"question\": \"c?\", \"choices\": {\"text\": [\"x\", \"y\"], \"label\": [\"1\", \"2\"]}, \"answerKey\": \"2\"}",
-         FM_ITEM_CHOICE, "B", 0, 0, 0},
+        {"{\"question\": \"Natalia sold?\", \"answer\": \"She sold\\n#### 72\"}", /* GSM8K */
+         FM_ITEM_ANSWER, "She sold\n#### 72", 0, 0, 0},
+        {"{\"problem\": \"$1+1$\", \"solution\": \"\\\\boxed{3}\", \"answer\": \"2\", " /* MATH-500 */
+         "\"subject\": \"Algebra\", \"level\": 2, \"unique_id\": \"test/1.json\"}",
+         FM_ITEM_ANSWER, "2", "Algebra", "2", "test/1.json"},
+        {"{\"problem\": \"a\", \"level\": \"Level 5\", \"type\": \"Number Theory\", " /* MATH */
+         "\"solution\": \"\\\\boxed{1} so \\\\boxed{\\\\frac{1}{2}}\"}",
+         FM_ITEM_ANSWER, "\\frac{1}{2}", "Number Theory", "Level 5", 0},
+        {"{\"ID\": \"2024-I-1\", \"Problem\": \"Every\", \"Solution\": \"x\", \"Answer\": 204}", /* AIME */
+         FM_ITEM_ANSWER, "204", 0, 0, "2024-I-1"},
+        {"{\"question\": \"c?\", \"choices\": [\"Rome\", \"Paris\", \"Bonn\"], \"answer\": 1, " /* MMLU */
+         "\"subject\": \"geo\"}", FM_ITEM_CHOICE, "B", "geo", 0, 0},
+        {"{\"question_id\": 70, \"question\": \"c?\", \"options\": [\"x\", \"y\", \"z\"], " /* MMLU-Pro */
+         "\"answer\": \"C\", \"answer_index\": 2, \"category\": \"law\"}", FM_ITEM_CHOICE, "C", "law", 0, "70"},
+        {"{\"question\": \"c?\", \"choices\": {\"text\": [\"x\", \"y\"], \"label\": [\"1\", \"2\"]}, " /* ARC */
+         "\"answerKey\": \"2\"}", FM_ITEM_CHOICE, "B", 0, 0, 0},
         {"{\"question\": \"c?\", \"choices\": [\"x\", \"y\"], \"answer\": \"x\"}", FM_ITEM_CHOICE, "A", 0, 0, 0},
-        {"{\"task_id\": \"HumanEval/0\", \"prompt\": \"def f():\\n\", \"test\": \"def check(f): pass\", \"entry_point\": \"f\"}",
-         FM_ITEM_PROGRAM, NULL, 0, 0, "HumanEval/0"},
+        {"{\"task_id\": \"HumanEval/0\", \"prompt\": \"def f():\\n\", \"test\": \"def check(f): pass\", "
+         "\"entry_point\": \"f\"}", FM_ITEM_PROGRAM, NULL, 0, 0, "HumanEval/0"},
     };
     for (size_t i = 0; i < FM_COUNT(cases); i++) {
         fm_eval_items items;

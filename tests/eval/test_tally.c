@@ -83,7 +83,8 @@ static fm_grade graded(const fm_eval_item *item, const char *text) {
     fm_grade grade;
     fm_error err;
     assert_ok(grader.grade(grader.context, item, (fm_span){text, strlen(text)}, &grade, &err));
-    assert_true(grade.answer.n == 0 || (grade.answer.s >= text && grade.answer.s + grade.answer.n <= text + strlen(text)));
+    fm_span a = grade.answer;
+    assert_true(a.n == 0 || (a.s >= text && a.s + a.n <= text + strlen(text)));
     return grade;
 }
 
