@@ -4,7 +4,7 @@
  * The input: the program's text; after a zero byte, what input() reads. */
 #include "fuzz.h"
 
-#include "rl/program/program.h"
+#include "rl/program/language.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* program_server.c: runs the programs that a test in Python sends, so that CPython can be asked the same. For each:
  * "BYTES INPUT_BYTES\n", the program and what input() reads; back: "END LINE STEPS BYTES\n", the message on a line, the
  * output. */
-#include "rl/program/program.h"
+#include "rl/program/language.h"
 
 #include <stdio.h>
 #include <stdlib.h>

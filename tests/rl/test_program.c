@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "rl/program/program.h"
+#include "rl/program/language.h"
 
 static fm_error err;
 

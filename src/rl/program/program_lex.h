@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "rl/program/program.h"
+#include "rl/program/language.h"
 
 typedef enum token_kind {
     TOKEN_END,

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "rl/program/program.h"
+#include "rl/program/language.h"
 
 typedef struct text {
     size_t n;

@@ -1,4 +1,4 @@
-/* program.h: a small language for programs that a small model writes, and that nobody need fear.
+/* language.h: a small language for programs that a small model writes, and that nobody need fear.
  *
  * It is a part of Python 3 (docs/program.md has the grammar): what runs to its end here prints the same
  * there, byte for byte. Whole numbers of 64 bits, True and False, None, texts of ASCII, lists; if, while,
