@@ -46,6 +46,11 @@ ADAPTERS = {
     'mpi.h': 'dist/comm_mpi.c',
     'immintrin.h': 'kernel/x86/',
     'seccomp.h': 'jail/',
+    'flint/flint.h': 'rl/maths/flint.h',
+    'flint/fmpq.h': 'rl/maths/flint.h',
+    'flint/ulong_extras.h': 'rl/maths/flint.h',
+    'flint/acb.h': 'rl/maths/flint.h',
+    'acb.h': 'rl/maths/flint.h',
 }
 
 # Files longer than 600 lines, each with the reason why it has no second idea.
