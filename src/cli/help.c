@@ -8,6 +8,7 @@
 
 /* ---- the list --------------------------------------------------------------------------------*/
 
+#define GROUP(word, help)
 #define COMMAND(name, help) extern const fm_command fm_command_##name;
 #include "cli/commands.def"
 #undef COMMAND
@@ -16,8 +17,28 @@ const fm_command_entry fm_commands[] = {
 #define COMMAND(name, help) {&fm_command_##name, help},
 #include "cli/commands.def"
 #undef COMMAND
+#undef GROUP
 };
 const size_t fm_n_commands = FM_COUNT(fm_commands);
+
+static const struct group {
+    const char *word, *help;
+} groups[] = {
+#define GROUP(word, help) {#word, help},
+#define COMMAND(name, help)
+#include "cli/commands.def"
+#undef COMMAND
+#undef GROUP
+};
+
+/* The group that a command belongs to; NULL: none. */
+static const struct group *group_of(const fm_command *c) {
+    for (size_t i = 0; i < FM_COUNT(groups); i++) {
+        size_t n = strlen(groups[i].word);
+        if (strncmp(c->name, groups[i].word, n) == 0 && c->name[n] == ' ') return &groups[i];
+    }
+    return NULL;
+}
 
 /* Words of the command's name that argv begins with; 0: not all of them. */
 static int words_of(const char *name, int argc, char *const *argv) {
@@ -86,9 +107,14 @@ void fm_help_overview(fm_buffer *out, bool colour) {
     fm_buffer_format(out, "%sfathom%s %s: the DeepSeek family on the processor you have\n",
                      p.bold, p.reset, FATHOM_VERSION);
     fm_buffer_text(out, "Usage: fathom COMMAND [OPTION]... [ARGUMENT]...\n\n");
-    for (size_t i = 0; i < fm_n_commands; i++)
-        fm_buffer_format(out, "  %s%-16s%s%s\n", p.bold, fm_commands[i].command->name, p.reset,
-                         fm_commands[i].help);
+    const struct group *before = NULL;
+    for (size_t i = 0; i < fm_n_commands; i++) {
+        const struct group *g = group_of(fm_commands[i].command);
+        if (!g || g != before)
+            fm_buffer_format(out, "  %s%-16s%s%s\n", p.bold, g ? g->word : fm_commands[i].command->name, p.reset,
+                             g ? g->help : fm_commands[i].help);
+        before = g;
+    }
     fm_buffer_format(out, "\n%sfathom help COMMAND%s says what it takes, %sfathom --version%s which one this is\n",
                      p.bold, p.reset, p.bold, p.reset);
 }

@@ -1,5 +1,5 @@
 /* main.c: finds the command, parses its options, runs it, and turns errors into one sentence and
- * an exit code: 0 done, 2 failed, 130 interrupted. */
+ * an exit code: 0 done, 1 done with a finding (fm_exit_with), 2 failed, 130 interrupted. */
 #include "base/nearest.h"
 #include "cli/call.h"
 #include "cli/help.h"
@@ -31,7 +31,7 @@ static void choose_locale(void) {
 
 static int finish(fm_status status, fm_error *err) {
     if (status == FM_OK) status = fm_output_status(err);
-    if (status == FM_OK) return 0;
+    if (status == FM_OK) return fm_exit_code();
     if (status == FM_ERR_CANCELLED) {
         fflush(stdout);
         return EXIT_INTERRUPTED;

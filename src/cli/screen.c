@@ -259,3 +259,8 @@ fm_status fm_output_status(fm_error *err) {
     if (fm_output_flush()) return FM_OK;
     return fm_fail(err, FM_ERR_IO, "cannot write to standard output: %s", strerror(output_errno));
 }
+
+static int exit_code;
+
+void fm_exit_with(int code) { exit_code = code; }
+int fm_exit_code(void) { return exit_code; }

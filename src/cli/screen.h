@@ -64,3 +64,7 @@ bool fm_output_flush(void);
 fm_status fm_output_buffer(fm_buffer *text, fm_error *err);
 /* Flushes; an error if anything written was lost. main calls it at the end of every command. */
 fm_status fm_output_status(fm_error *err);
+
+/* What the program exits with when nothing fails, for commands that find something out; 0 if never called. */
+void fm_exit_with(int code);
+int fm_exit_code(void);

@@ -22,7 +22,7 @@ class Help(unittest.TestCase):
         self.assertLessEqual(len(lines), 24)
         self.assertLess(max(map(len, lines)), 80)
         for name in commands():
-            self.assertRegex(ran.out, r'(?m)^  %s +\S' % name)
+            self.assertRegex(ran.out, r'(?m)^  %s +\S|: .*\b%s\b' % (name, name))
         self.assertEqual(tap.fathom('help').out, ran.out)
 
     def test_without_arguments_the_list_goes_to_standard_error(self):

@@ -136,10 +136,10 @@ static void numbers_are_put_into_the_equation(void **state) {
 
 static void quantities_may_name_the_unit_asked_for_and_no_other(void **state) {
     (void)state;
-    fm_problem p = problem_of("units", "{\"amount\": 35, \"decimals\": 1, \"from\": \"km\", \"to\": \"m\"}");
+    fm_problem p = problem_of("conversion", "{\"amount\": 35, \"decimals\": 1, \"from\": \"km\", \"to\": \"m\"}");
     assert_verdicts(&p, FM_RIGHT, "3500", "3500 m", "3,500 metres", "3500 meters", "3500 Meter", "3500m", "3500.0 m");
     assert_verdicts(&p, FM_WRONG, "3500 km", "3.5 km", "3.5", "3500 cm", "3500 M", "350", "3500 m m", "m 3500");
-    p = problem_of("units", "{\"amount\": 7, \"decimals\": 1, \"from\": \"m/s\", \"to\": \"km/h\"}");
+    p = problem_of("conversion", "{\"amount\": 7, \"decimals\": 1, \"from\": \"m/s\", \"to\": \"km/h\"}");
     assert_verdicts(&p, FM_RIGHT, "2.52", "63/25", "2.52 km/h", "2.52 kilometres per hour", "2.52 kilometers per hour");
     assert_verdicts(&p, FM_WRONG, "2.5", "2.520001", "0.7*3.6", "2.52 m/s");
 }
@@ -181,7 +181,7 @@ static void perturbed_answers_are_refused(void **state) {
     (void)state;
     static const char *const names[] = {"addition", "subtraction", "multiplication", "division", "fractions",
                                         "gcd",      "lcm",         "modulo",         "bases",    "equations",
-                                        "units",    "calendar",    "sequences",       "countdown"};
+                                        "conversion", "calendar",    "sequences",       "countdown"};
     for (size_t k = 0; k < FM_COUNT(names); k++)
         for (int i = 0; i < (soaking() ? 20000 : 300); i++) {
             const fm_task_kind *kind = fm_task_find(names[k]);
@@ -221,8 +221,8 @@ static void facts_that_make_no_problem_are_refused_with_a_reason(void **state) {
     refused("equations", "{\"a\": 2, \"p\": 0, \"b\": 3, \"c\": 2, \"q\": 0, \"d\": 6, \"unknown\": \"x\"}",
             "not one solution");
     refused("equations", "{\"a\": 2, \"p\": 0, \"b\": 3, \"c\": 0, \"q\": 0, \"d\": 6, \"unknown\": \"xx\"}", "limit");
-    refused("units", "{\"amount\": 1, \"decimals\": 0, \"from\": \"km\", \"to\": \"kg\"}", "cannot be converted");
-    refused("units", "{\"amount\": 1, \"decimals\": 0, \"from\": \"km\", \"to\": \"ell\"}", "no unit \"ell\"");
+    refused("conversion", "{\"amount\": 1, \"decimals\": 0, \"from\": \"km\", \"to\": \"kg\"}", "cannot be converted");
+    refused("conversion", "{\"amount\": 1, \"decimals\": 0, \"from\": \"km\", \"to\": \"ell\"}", "no unit \"ell\"");
     refused("sequences", "{\"rule\": 0, \"terms\": [1, 2, 3, 5]}", "do not follow");
     refused("calendar", "{\"asks\": 2, \"weekday\": 0, \"days\": 1, \"year\": 2023, \"month\": 2, \"day\": 29, "
                         "\"to_year\": 0, \"to_month\": 0, \"to_day\": 0}", "there was no 2023-02-29");

@@ -60,8 +60,8 @@ static fm_dice dice_of(const fm_problem_name *name, int attempt) {
 fm_status fm_problem_draw(const fm_problem_name *name, fm_problem *out, fm_error *err) {
     const fm_task_kind *kind = name->kind;
     if (name->band < 0 || (size_t)name->band >= kind->n_bands)
-        return fm_fail(err, FM_ERR_ARGUMENT, "%s has bands 0 to %zu, not %d", kind->name, kind->n_bands - 1,
-                       name->band);
+        return fm_fail(err, FM_ERR_ARGUMENT, "%s has bands 1 to %zu, not %d", kind->name, kind->n_bands,
+                       name->band + 1);
     assert(kind->size <= FM_FACTS_SIZE);
     fm_buffer key = {0};
     fm_status status = FM_OK;
@@ -78,7 +78,7 @@ fm_status fm_problem_draw(const fm_problem_name *name, fm_problem *out, fm_error
     fm_buffer_clear(&key);
     if (status != FM_OK || drawn) return status;
     return fm_fail(err, FM_ERR_LIMIT, "band %d of %s is too small: %d throws gave no problem of the %s split",
-                   name->band, kind->name, ATTEMPTS, fm_split_name(name->split));
+                   name->band + 1, kind->name, ATTEMPTS, fm_split_name(name->split));
 }
 
 static void put_fact(const fm_problem *p, const fm_fact *f, fm_buffer *out) {

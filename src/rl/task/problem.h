@@ -21,7 +21,7 @@ bool fm_split_find(const char *name, fm_split *out);
 
 typedef struct fm_problem {
     const fm_task_kind *kind;
-    int band;     /* -1: not known (facts that somebody wrote) */
+    int band;     /* from 0, people count from 1; -1: not known (facts that somebody wrote) */
     int phrasing;
     _Alignas(16) unsigned char facts[FM_FACTS_SIZE];
 } fm_problem;

@@ -1,4 +1,4 @@
-/* units.c: quantities in other units, by exact factors. */
+/* conversion.c: quantities in other units, by exact factors. */
 #include "rl/task/numbers.h"
 #include "rl/task/task.h"
 
@@ -15,7 +15,7 @@ static const struct unit {
     int64_t top, bottom;
 } units[] = {
 #define UNIT(symbol, name, plural, dimension, top, bottom) {symbol, name, plural, dimension, top, bottom},
-#include "rl/task/units.def"
+#include "rl/task/conversion_units.def"
 #undef UNIT
 };
 
@@ -203,8 +203,8 @@ static fm_verdict check(const void *p, const char *answer, size_t size) {
     return fm_literal_check(answer, taken, FORMS, value.top, value.bottom);
 }
 
-const fm_task_kind fm_task_units = {
-    .name = "units",
+const fm_task_kind fm_task_conversion = {
+    .name = "conversion",
     .answer = "a number, exactly, alone or with the unit asked for: 3500, 3500 m, 3500 metres",
     .bands = bands, .n_bands = FM_COUNT(bands),
     .phrasings = phrasings, .n_phrasings = FM_COUNT(phrasings), .n_held_out = 1,
