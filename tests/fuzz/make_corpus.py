@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub,program}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub,program,task_line}/
 """
 import json
 import os
@@ -337,3 +337,41 @@ for name, data in hub_seeds():
     put('hub', name, data)
 for name, data in schema_seeds():
     put('json_schema', name, data)
+
+# ---- lines of task sets --------------------------------------------------------------------------
+
+FACTS = {
+    'addition': ('{"numbers": [999999999999, 0, 7, 70, 700]}', '1000000000776'),
+    'subtraction': ('{"a": 0, "b": 999999999999}', '-999999999999'),
+    'multiplication': ('{"a": 99999999, "b": 99999999}', '9999999800000001'),
+    'division': ('{"a": 999999999999, "b": 999999}', '1000001 remainder 0'),
+    'fractions': ('{"operation": 4, "a": -9999, "b": 9998, "c": -9997, "d": 9999}', '1 1/2'),
+    'gcd': ('{"numbers": [999999999, 999999998, 1]}', '1'),
+    'lcm': ('{"numbers": [99999, 99998, 99997]}', '999900000299970'),
+    'modulo': ('{"form": 2, "a": 999999999, "b": 999999999, "m": 99999}', '0'),
+    'bases': ('{"value": 999999999999, "from": 10, "to": 2}', '0b1_2'),
+    'equations': ('{"a": 9999, "p": -9999, "b": 9999, "c": -9999, "q": 9999, "d": -9999, "unknown": "x"}', 'x = -1.5'),
+    'conversion': ('{"amount": 99999999, "decimals": 6, "from": "km^2", "to": "cm^2"}', '1 1/2 cm^2'),
+    'calendar': ('{"asks": 1, "weekday": 0, "days": 0, "year": 1584, "month": 2, "day": 29, "to_year": 2199, '
+                 '"to_month": 12, "to_day": 31}', '13th of June, 2024'),
+    'sequences': ('{"rule": 4, "terms": [-1, 31, -3, 37, -5, 43, -7, 49]}', '-9'),
+    'countdown': ('{"numbers": [3, 3, 8, 8], "target": 24}', '8/(3-8/3) = 24'),
+}
+
+
+def task_line_seeds():
+    for kind, (facts, answer) in FACTS.items():
+        yield kind, '{"checker": "%s", "facts": %s}\n%s' % (kind, facts, answer)
+    yield 'date', ('{"checker": "calendar", "facts": {"asks": 2, "weekday": 0, "days": 9999, "year": 2199, "month": 12, '
+                   '"day": 31, "to_year": 0, "to_month": 0, "to_day": 0}}\n2024-06-13')
+    yield 'no_way', '{"checker": "countdown", "facts": {"numbers": [1, 1, 1, 1], "target": 999}}\n((((1+1)'
+    yield 'no_decimals', ('{"checker": "conversion", "facts": {"amount": 1, "decimals": 0, "from": "s", "to": "wk"}}\n'
+                          '1/604800 weeks')
+    yield 'number', '{"prompt": "Half of three?", "answer": "3/2", "checker": "number"}\n1,500.0'
+    yield 'text', '{"prompt": "Capital?", "answer": " Paris \\n", "checker": "text", "key": "france"}\nPARIS'
+    yield 'maths', '{"prompt": "x?", "answer": "\\\\frac{1}{2}"}\n\\frac{1}{2}'
+    yield 'phrasing', '{"checker": "gcd", "facts": {"numbers": [4, 6]}, "phrasing": 4, "band": 99, "given": "2"}\n2'
+
+
+for name, data in task_line_seeds():
+    put('task_line', name, data)
