@@ -11,8 +11,8 @@ static inline __mmask16 fm_mask_at(int64_t i, int64_t n) {
 }
 
 #define FM_LOOP(i, mask)                                                                           \
-    for (int64_t i = 0; i < n; i += 16)                                                            \
-        for (__mmask16 mask = fm_mask_at(i, n), once = 1; once; once = 0)
+    for (int64_t i = 0, whole = n - 16; i < n; i += 16)                                            \
+        for (__mmask16 mask = i <= whole ? 0xffff : fm_mask16(n - i), once = 1; once; once = 0)
 
 /* exp_ref.h, step by step. The splitting of 2^n is what vscalefps does: one rounding. */
 static inline __m512 fm_exp16(__m512 x) {

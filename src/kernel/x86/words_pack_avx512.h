@@ -60,10 +60,13 @@ static FM_INLINE void transpose_words(__m512i v[16]) {
         }                                                                                          \
     }
 
+/* Masks alone where the row ends: they cost more than the rounding. */
 #define DEFINE_WORDS_OF_ROW_BF16(name)                                                             \
     void fm_words_of_row_##name(const float *x, int64_t n, uint32_t *out) {                        \
-        for (int64_t k = 0; k < n; k += 32, out += 16)                                             \
-            _mm512_mask_storeu_epi32(out, words_mask(k / 2, (n + 1) / 2), ROW_WORDS_BF16(x, k, n)); \
+        int64_t k = 0;                                                                             \
+        for (; k + 32 <= n; k += 32, out += 16)                                                    \
+            _mm512_storeu_si512(out, ROUND_ROW(_mm512_loadu_ps(x + k), _mm512_loadu_ps(x + k + 16))); \
+        if (k < n) _mm512_mask_storeu_epi32(out, words_mask(0, (n - k + 1) / 2), ROW_WORDS_BF16(x, k, n)); \
     }
 
 /* Columns: of two rows at a time, some panels wide: what is read lies together, and what is written has a
@@ -77,6 +80,10 @@ static FM_INLINE void prefetch_row(const float *x, int64_t ldx, const int32_t *i
     for (int64_t c = 0; c < columns; c += 16) _mm_prefetch(row + c, _MM_HINT_T0);
 }
 
+/* 16 columns of two rows, of which the second may not be there. */
+#define COLUMN_PAIR(a, b, c, mask, two)                                                            \
+    ROUND_PAIRS(_mm512_maskz_loadu_ps(mask, (a) + (c)), _mm512_maskz_loadu_ps((two) ? (mask) : 0, (b) + (c)))
+
 #define DEFINE_WORDS_OF_COLUMNS_BF16(name)                                                         \
     static void columns_##name(const float *x, int64_t ldx, const int32_t *index, int64_t rows,    \
                                int64_t columns, uint32_t *out, int64_t step) {                     \
@@ -86,17 +93,17 @@ static FM_INLINE void prefetch_row(const float *x, int64_t ldx, const int32_t *i
             prefetch_row(x, ldx, index, t + AHEAD + 1, rows, columns);                             \
             bool two = t + 1 < rows;                                                               \
             const float *b = two ? x + (index ? index[t + 1] : t + 1) * ldx : a;                   \
-            for (int64_t c = 0; c < columns; c += FM_PANEL) {                                      \
-                __mmask16 mask = words_mask(c, columns);                                           \
-                __m512 even = _mm512_maskz_loadu_ps(mask, a + c);                                  \
-                __m512 odd = _mm512_maskz_loadu_ps(two ? mask : 0, b + c);                         \
-                _mm512_storeu_si512(out + c / FM_PANEL * step, ROUND_PAIRS(even, odd));            \
-            }                                                                                      \
+            uint32_t *to = out;                                                                    \
+            int64_t c = 0;                                                                         \
+            for (; two && c + FM_PANEL <= columns; c += FM_PANEL, to += step)                      \
+                _mm512_storeu_si512(to, ROUND_PAIRS(_mm512_loadu_ps(a + c), _mm512_loadu_ps(b + c))); \
+            for (; c < columns; c += FM_PANEL, to += step)                                         \
+                _mm512_storeu_si512(to, COLUMN_PAIR(a, b, c, words_mask(c, columns), two));        \
         }                                                                                          \
     }                                                                                              \
     void fm_words_of_columns_##name(const float *x, int64_t ldx, const int32_t *index,             \
                                     int64_t rows, int64_t columns, uint32_t *out, int64_t step) {  \
-        for (int64_t c = 0; c < columns; c += WIDE * FM_PANEL)                                        \
+        for (int64_t c = 0; c < columns; c += WIDE * FM_PANEL)                                     \
             columns_##name(x + c, ldx, index, rows,                                                \
                            columns - c < WIDE * FM_PANEL ? columns - c : WIDE * FM_PANEL,          \
                            out + c / FM_PANEL * step, step);                                       \
