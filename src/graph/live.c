@@ -133,9 +133,31 @@ static void find_needs(fm_plan *plan, need *needs) {
     }
 }
 
+/* An alias takes over its value's storage where nothing on the way back wants the value: not gradients, not what
+ * is computed again. */
+static void share_storage(fm_plan *plan, const need *needs) {
+    for (int i = 0; i < plan->n_values; i++) {
+        value *v = &plan->values[i];
+        v->storage = i;
+        if (v->alias_of < 0 || v->made_by < 0) continue;
+        const value *of = &plan->values[v->alias_of];
+        bool again = plan->learning[v->made_by].again_for >= 0 || plan->learning[of->made_by].again_for >= 0;
+        if (!again && !of->kept_as && needs[v->alias_of].last < 0 && of->last_use <= v->made_by)
+            v->storage = of->storage;
+    }
+}
+
 static fm_status too_large(const fm_plan *plan, fm_error *err) {
     return fm_fail(err, FM_ERR_LIMIT, "a plan for %lld rows overflows: use fewer rows",
                    (long long)plan->options.rows);
+}
+
+/* The interval of the storage that an alias has taken over. */
+static interval *interval_of(const fm_plan *plan, fm_value v, interval *list, int count) {
+    for (int j = 0; j < count; j++)
+        if (list[j].what == OF_VALUE && list[j].value == plan->values[v].storage) return &list[j];
+    assert(!"a value has its storage before its alias");
+    return NULL;
 }
 
 static fm_status learning_intervals(fm_plan *plan, const need *needs, interval *out, int *count,
@@ -151,7 +173,12 @@ static fm_status learning_intervals(fm_plan *plan, const need *needs, interval *
         int end = v->last_use;
         if (v->kept_as) end = 2 * plan->n_nodes;
         else if (!again && needs[i].last > end) end = needs[i].last;
-        out[(*count)++] = (interval){v->made_by, end, bytes, 0, i, OF_VALUE};
+        if (v->storage == i) {
+            out[(*count)++] = (interval){v->made_by, end, bytes, 0, i, OF_VALUE};
+        } else {
+            interval *in = interval_of(plan, i, out, *count);
+            if (end > in->end) in->end = end;
+        }
         if (again) out[(*count)++] = (interval){needs[i].first, needs[i].last, bytes, 0, i, OF_AGAIN};
         if (v->has_gradient && v->gradient_of == i)
             out[(*count)++] = (interval){backward_of(plan, v->gradient_from),
@@ -224,6 +251,7 @@ fm_status fm_plan_intervals(fm_plan *plan, interval *out, int *count, fm_error *
             find_flow(plan);
             hand_on(plan);
             find_needs(plan, needs);
+            share_storage(plan, needs);
             status = learning_intervals(plan, needs, out, count, err);
         }
         fm_free(needs);

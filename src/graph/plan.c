@@ -63,7 +63,7 @@ fm_value fm_plan_value(fm_plan *plan, fm_row_space space, size_t row_bytes, size
         return -1;
     plan->values[plan->n_values] = (value){.space = space, .row_bytes = row_bytes,
                                            .fixed_bytes = fixed_bytes,
-                                           .storage = plan->n_values, .made_by = -1,
+                                           .storage = plan->n_values, .alias_of = -1, .made_by = -1,
                                            .last_use = -1};
     return plan->n_values++;
 }
@@ -72,7 +72,9 @@ fm_value fm_plan_alias(fm_plan *plan, fm_value v) {
     if (plan->failed || v < 0) return -1;
     const value old = plan->values[v];
     fm_value alias = fm_plan_value(plan, old.space, old.row_bytes, old.fixed_bytes);
-    if (alias >= 0 && !plan->options.learns) plan->values[alias].storage = old.storage;
+    if (alias < 0) return alias;
+    plan->values[alias].alias_of = v;
+    if (!plan->options.learns) plan->values[alias].storage = old.storage; /* otherwise live.c knows */
     return alias;
 }
 

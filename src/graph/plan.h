@@ -116,7 +116,8 @@ const fm_plan_options *fm_plan_options_of(const fm_plan *plan);
 /* A new value of `row_bytes` per row of `space`, plus `fixed_bytes` once. */
 fm_value fm_plan_value(fm_plan *plan, fm_row_space space, size_t row_bytes, size_t fixed_bytes);
 /* A new value in the storage of `v`: an op that works in place. In a learning plan it is a value of
- * its own, and the op copies first. Nothing may read `v` after the node that makes the alias. */
+ * its own where gradients read `v`, and the op copies first. Nothing else may read `v` after the node that
+ * makes the alias. */
 fm_value fm_plan_alias(fm_plan *plan, fm_value v);
 /* Appends a node; `params` is copied. Inputs and outputs end with -1. */
 const fm_node *fm_plan_node(fm_plan *plan, const fm_op *op, const fm_value *inputs,

@@ -7,6 +7,7 @@ typedef struct value {
     fm_row_space space;
     size_t row_bytes, fixed_bytes;
     fm_value storage;    /* the value whose storage this one shares: itself unless an alias */
+    fm_value alias_of;   /* the value that it may take the storage of; -1 */
     int made_by;         /* node; -1: none yet */
     int last_use;        /* last node that reads or makes it */
     const char *kept_as; /* name, or NULL */
