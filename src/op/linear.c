@@ -56,43 +56,63 @@ static void groups(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+/* Products of words: threads share out rows too. Of each form one, since what rows are packed to differs. */
 typedef struct words_job {
     const fm_run *run;
-    fm_to_output product;
+    fm_to_output product[2];
+    int64_t units[2];
 } words_job;
 
 static void units(void *context, int64_t begin, int64_t end, int worker) {
     const words_job *j = context;
-    for (int64_t i = begin; i < end; i++)
-        fm_to_output_unit(j->run, &j->product, i, fm_plan_scratch(j->run->plan, worker));
+    for (int64_t i = begin; i < end; i++) {
+        int which = i >= j->units[0];
+        fm_to_output_unit(j->run, &j->product[which], which ? i - j->units[0] : i,
+                          fm_plan_scratch(j->run->plan, worker));
+    }
 }
 
-/* Products of words, where all of them are: threads share out rows too. False: they are not. */
-static bool multiply_words(const fm_run *run, const fm_node *node) {
+static void add_words(words_job *j, const fm_node *node, int part) {
     const params *p = fm_params(node);
-    words_job j = {run, {.n = p->n, .rows = fm_rows(run, node->inputs[0]), .columns = p->parts[0].w->n_in,
-                         .x = fm_input(run, node, 0), .ld = p->parts[0].w->n_in}};
-    for (int i = 0; i < p->n; i++) {
-        const fm_weight *w = p->parts[i].w;
-        if (!fm_is_product_of_words(run->plan, w, false)) return false;
-        j.product.results[i] = (fm_result){.w = w, .bias = p->parts[i].bias, .y = fm_output(run, node, i),
-                                           .ld = w->n_out};
-    }
-    fm_pool_for(run->pool, fm_to_output_units(&j.product), 1, units, &j);
-    return true;
+    const fm_linear_part *of = &p->parts[part];
+    fm_to_output *product = &j->product[fm_form_of(j->run->plan, of->w) == FM_WORDS_BF16];
+    product->rows = fm_rows(j->run, node->inputs[0]);
+    product->columns = product->ld = of->w->n_in;
+    product->x = fm_input(j->run, node, 0);
+    product->results[product->n++] = (fm_result){.w = of->w, .bias = of->bias, .y = fm_output(j->run, node, part),
+                                                 .ld = of->w->n_out};
+}
+
+/* A product that learns goes by words where it is of BF16, and where its panels are too few for the threads. */
+static bool goes_by_words(const fm_run *run, const fm_weight *w) {
+    if (fm_is_product_of_words(run->plan, w, false)) return true;
+    return fm_plan_options_of(run->plan)->learns && w->panels.layout == FM_LAYOUT_F32 && w->panels.data &&
+           fm_panel_groups(&w->panels) < fm_pool_threads(run->pool);
 }
 
 static fm_status forward(const fm_run *run, const fm_node *node) {
     const params *p = fm_params(node);
-    if (multiply_words(run, node)) return FM_OK;
-    job j = {run, p,
+    params rest = {0};
+    words_job words = {.run = run};
+    job j = {run, &rest,
              {fm_input(run, node, 0),
               node->n_inputs > 1 ? fm_plan_data(run->plan, node->inputs[1]) : NULL,
               p->parts[0].w->n_in, fm_rows(run, node->inputs[0]), fm_plan_codes_form(run->plan)},
              {NULL}};
-    for (int i = 0; i < p->n; i++) j.y[i] = fm_output(run, node, i);
+    for (int i = 0; i < p->n; i++) {
+        if (goes_by_words(run, p->parts[i].w)) {
+            add_words(&words, node, i);
+            continue;
+        }
+        j.y[rest.n] = fm_output(run, node, i);
+        rest.parts[rest.n++] = p->parts[i];
+    }
+    for (int i = 0; i < 2; i++)
+        if (words.product[i].n) words.units[i] = fm_to_output_units(run, &words.product[i]);
+    fm_pool_for(run->pool, words.units[0] + words.units[1], 1, units, &words);
+    if (rest.n == 0) return FM_OK;
     fm_plan_fetch_next(run, node);
-    if (j.x.n > 0) fm_pool_for(run->pool, groups_of(p), 1, groups, &j);
+    if (j.x.n > 0) fm_pool_for(run->pool, groups_of(&rest), 1, groups, &j);
     return FM_OK;
 }
 

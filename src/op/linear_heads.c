@@ -80,7 +80,7 @@ static fm_status forward(const fm_run *run, const fm_node *node) {
     if (fm_is_product_of_words(run->plan, p->w, p->transposed)) {
         for (; (j.rows = next_rows(run, j.p, &j.row)) > 0; j.row += j.rows) {
             fm_to_output one = words_product(&j, 0);
-            fm_pool_for(run->pool, p->n_heads * fm_to_output_units(&one), 1, multiply_words, &j);
+            fm_pool_for(run->pool, p->n_heads * fm_to_output_units(run, &one), 1, multiply_words, &j);
         }
         return FM_OK;
     }

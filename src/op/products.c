@@ -79,14 +79,52 @@ bool fm_is_product_of_words(const fm_plan *plan, const fm_weight *w, bool transp
     return fm_form_of(plan, w) == FM_WORDS_BF16 && panels_of(w, transposed)->data;
 }
 
-int64_t fm_to_output_units(const fm_to_output *p) {
+/* Whether a unit is some rows of all results, which are packed once for them: where there are enough rows for the
+ * threads. The bits are the same. */
+static bool go_together(const fm_run *run, const fm_to_output *p) {
+    const fm_panels *first = panels_of(p->results->w, p->results->transposed);
+    if (p->n < 2 || first->n_in > PIECE) return false;
+    for (int i = 0; i < p->n; i++) {
+        const fm_panels *w = panels_of(p->results[i].w, p->results[i].transposed);
+        if (form_of_panels(w) != form_of_panels(first) || w->n_in != first->n_in) return false;
+    }
+    return blocks_of(p->rows, FM_WORDS_ROWS) >= 4 * fm_pool_threads(run->pool);
+}
+
+int64_t fm_to_output_units(const fm_run *run, const fm_to_output *p) {
+    if (go_together(run, p)) return blocks_of(p->rows, FM_WORDS_ROWS);
     int64_t units = 0;
     for (int i = 0; i < p->n; i++)
         units += words_units(p->rows, panels_of(p->results[i].w, p->results[i].transposed)->n_out);
     return units;
 }
 
+static void add_bias(const fm_run *run, const fm_result *r, int64_t row, int64_t rows, int64_t column, int64_t n) {
+    for (int64_t t = row; r->bias && t < row + rows; t++)
+        run->kernels->add(r->bias->master + column, n, r->y + t * r->ld + column);
+}
+
+static void rows_to_all(const fm_run *run, const fm_to_output *p, int64_t row, float *scratch) {
+    int64_t rows = smaller(FM_WORDS_ROWS, p->rows - row);
+    const fm_panels *first = panels_of(p->results->w, p->results->transposed);
+    fm_word_form form = form_of_panels(first);
+    fm_float_rows x = {p->x, p->ld, p->x_rows};
+    fm_words words = fm_words_pack_rows(run->kernels, form, &x, first->n_in, row, row + rows,
+                                        (uint32_t *)(void *)scratch);
+    for (const fm_result *r = p->results; r < p->results + p->n; r++) {
+        const fm_panels *w = panels_of(r->w, r->transposed);
+        fm_words_product product = {.form = form, .x = words, .w = fm_words_of_panels(w), .n_out = w->n_out,
+                                    .n_words = fm_words_count(form, w->n_in), .y = r->y + row * r->ld, .ldy = r->ld};
+        fm_words_multiply(run->kernels, &product, 0, rows, 0, blocks_of(w->n_out, FM_PANEL));
+        add_bias(run, r, row, rows, 0, w->n_out);
+    }
+}
+
 void fm_to_output_unit(const fm_run *run, const fm_to_output *p, int64_t unit, float *scratch) {
+    if (go_together(run, p)) {
+        rows_to_all(run, p, unit * FM_WORDS_ROWS, scratch);
+        return;
+    }
     const fm_result *r = p->results;
     const fm_panels *w = panels_of(r->w, r->transposed);
     for (int64_t n; unit >= (n = words_units(p->rows, w->n_out)); w = panels_of(r->w, r->transposed))
@@ -94,8 +132,7 @@ void fm_to_output_unit(const fm_run *run, const fm_to_output *p, int64_t unit, f
     words_unit u = {.form = form_of_panels(w), .panels = w, .x = {p->x, p->ld, p->x_rows}, .y = r->y, .ld = r->ld};
     find_words_unit(&u, unit, p->rows, w->n_out);
     multiply_words(run, &u, scratch);
-    for (int64_t t = u.row; r->bias && t < u.row + u.rows; t++)
-        run->kernels->add(r->bias->master + u.column, u.columns, r->y + t * r->ld + u.column);
+    add_bias(run, r, u.row, u.rows, u.column, u.columns);
 }
 
 /* ---- dx += dy W ---------------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ typedef struct fm_to_output {
     const int32_t *x_rows;     /* row t is row x_rows[t] of x; NULL: row t */
 } fm_to_output;
 bool fm_is_product_of_words(const fm_plan *plan, const fm_weight *w, bool transposed);
-int64_t fm_to_output_units(const fm_to_output *p);
+int64_t fm_to_output_units(const fm_run *run, const fm_to_output *p);
 void fm_to_output_unit(const fm_run *run, const fm_to_output *p, int64_t unit, float *scratch);
 
 /* What an x gets from one product that read it. */

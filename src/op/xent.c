@@ -17,11 +17,12 @@ typedef struct params {
     int depth;
 } params;
 
-/* Rows of a chunk: as many as make some 16 MB of logits, within bounds. */
-enum { LOGITS = 1 << 22, FEWEST = 32, MOST = 512 };
+/* Rows of a chunk: as many as make some 80 MB of logits, within bounds, in whole blocks of a product. A large head
+ * and its gradients come from memory for every chunk. */
+enum { LOGITS = 20 << 20, MOST = 6 * FM_WORDS_ROWS };
 static int64_t chunk_of(const params *p, int64_t rows) {
-    int64_t n = LOGITS / p->w->n_out;
-    n = n < FEWEST ? FEWEST : n > MOST ? MOST : n;
+    int64_t n = LOGITS / p->w->n_out / FM_WORDS_ROWS * FM_WORDS_ROWS;
+    n = n < FM_WORDS_ROWS ? FM_WORDS_ROWS : n > MOST ? MOST : n;
     return n < rows ? n : rows;
 }
 
@@ -65,7 +66,7 @@ static void multiply(job *j) {
     j->to_output = (fm_to_output){.n = 1, .results = {{j->w, NULL, false, j->logits, v}}, .rows = j->n,
                                   .columns = j->d, .x = j->gathered, .ld = j->d};
     if (fm_is_product_of_words(j->run->plan, j->w, false))
-        fm_pool_for(j->run->pool, fm_to_output_units(&j->to_output), 1, units, j);
+        fm_pool_for(j->run->pool, fm_to_output_units(j->run, &j->to_output), 1, units, j);
     else
         fm_pool_for(j->run->pool, fm_panel_groups(&j->w->panels), 1, groups, j);
 }
