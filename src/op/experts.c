@@ -1,7 +1,8 @@
 /* experts: y[slot] = W_down,e( silu(W_gate,e x) * W_up,e x ),  x the slot's token, e its expert
  * x [T, D], y [T*K, D] in routed rows, so that an expert's rows are neighbours.
  * backward_input: dx[token] += the expert's SwiGLU backwards; backward_weight: per expert, dW += .
- *   What is kept of the forward pass are W_gate x and W_up x; silu(gate) * up is made again.
+ *   What is kept of the forward pass are W_gate x and W_up x; silu(gate) * up is made again. Small experts go
+ *   all the way back by themselves, some rows at a time, which then come from memory once.
  *
  * Every phase runs over all chosen experts at once: one unit of work is one tile of one expert's
  * matrix with all of that expert's rows, so a step of few tokens and one of many share the code,
@@ -383,8 +384,65 @@ static void to_gate_and_up(void *context, int64_t begin, int64_t end, int worker
     }
 }
 
+/* ---- small experts: all gradients of some rows while they are in the cache ------------------------ */
+
+enum { SMALL = 512 << 10 }; /* bytes of an expert's gradients that stay there too */
+
+/* Every sum has the order that it has otherwise: which way is taken changes no bit. */
+static bool goes_alone(const fm_run *run, const gradient_job *j) {
+    return 3 * j->d * j->f * (int64_t)sizeof(float) <= SMALL && j->n_active >= 4 * fm_pool_threads(run->pool);
+}
+
+static void add_to_weight(const gradient_job *j, const fm_weight *w, const float *dy, const float *x,
+                          const int32_t *x_rows, int64_t rows, float *scratch) {
+    fm_to_weight product = {.form = fm_form_of(j->run->plan, w), .dw = w->grad, .n_out = w->n_out, .n_in = w->n_in,
+                            .beside = j->n_active, .rows = rows, .dy = dy, .ld_dy = w->n_out, .x = x,
+                            .ld_x = w->n_in, .x_rows = x_rows};
+    for (int64_t i = 0; i < fm_to_weight_units(&product); i++) fm_to_weight_unit(j->run, &product, i, scratch);
+}
+
+static void set_to_input(const gradient_job *j, const fm_to_input *product, float *scratch) {
+    for (int64_t i = 0; i < fm_to_input_units(j->run, product); i++) fm_to_input_unit(j->run, product, i, scratch);
+}
+
+/* Rows [first, first + rows) of an expert: dy becomes what each of them gives to its token. */
+static void rows_back(const gradient_job *j, const fm_expert *w, int64_t first, int64_t rows, float *scratch) {
+    const fm_kernels *k = j->run->kernels;
+    int64_t d = j->d, f = j->f, n = rows * f;
+    const float *gate = j->gate + first * f, *up = j->up + first * f;
+    const int32_t *tokens = j->r.tokens + first;
+    float *h = scratch + fm_products_scratch() / sizeof(float), *dh = h + BLOCK * f, *dgate = dh + BLOCK * f;
+    float *dup = dgate + BLOCK * f, *dy = j->dy + first * d;
+    k->swiglu(gate, up, n, h);
+    add_to_weight(j, w->down, dy, h, NULL, rows, scratch);
+    fm_to_input back = {.n = 1, .terms = {{w->down, false, dy, d}}, .rows = rows, .columns = f, .dx = dh, .ld = f,
+                        .sets = true};
+    set_to_input(j, &back, scratch);
+    memset(dgate, 0, (size_t)n * sizeof(float));
+    memset(dup, 0, (size_t)n * sizeof(float));
+    k->swiglu_backward(gate, up, dh, n, dgate, dup);
+    add_to_weight(j, w->gate, dgate, j->x, tokens, rows, scratch);
+    add_to_weight(j, w->up, dup, j->x, tokens, rows, scratch);
+    if (!j->dx) return;
+    back = (fm_to_input){.n = 2, .terms = {{w->gate, false, dgate, f}, {w->up, false, dup, f}}, .rows = rows,
+                         .columns = d, .dx = dy, .ld = d, .sets = true};
+    set_to_input(j, &back, scratch);
+}
+
+static void each_alone(void *context, int64_t begin, int64_t end, int worker) {
+    const gradient_job *j = context;
+    for (const active *e = j->experts + begin; e < j->experts + end; e++)
+        for (int64_t at = 0; at < e->rows; at += BLOCK)
+            rows_back(j, &e->weights, e->first + at, e->rows - at < BLOCK ? e->rows - at : BLOCK,
+                      fm_plan_scratch(j->run->plan, worker));
+}
+
 static fm_status backward_weight(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
+    if (goes_alone(run, &j)) {
+        fm_pool_for(run->pool, j.n_active, 1, each_alone, &j);
+        return FM_OK;
+    }
     fm_to_weight of_down = {.n_out = j.d, .n_in = j.f, .beside = j.n_active - 1};
     fm_to_weight of_gate = {.n_out = j.f, .n_in = j.d, .beside = 2 * j.n_active - 1};
     int64_t down_units = fm_to_weight_units(&of_down), units = fm_to_weight_units(&of_gate);
@@ -428,7 +486,7 @@ static fm_status backward_input(const fm_run *run, const fm_node *node) {
     if (!j.dx) return FM_OK;
     if (!learns(node)) all_through_swiglu(&j);
     int64_t units = 0;
-    for (int64_t i = 0; i < j.n_active; i++) {
+    for (int64_t i = 0; i < j.n_active && !(learns(node) && goes_alone(run, &j)); i++) {
         fm_to_input product = slots_of(&j, &j.experts[i]);
         units += fm_to_input_units(run, &product);
     }
@@ -442,7 +500,7 @@ static size_t scratch(const fm_plan *plan, const fm_node *node) {
     if (!fm_plan_options_of(plan)->learns) return fm_matmul_scratch_bytes();
     size_t words = words_bytes(p->provider), products = fm_products_scratch();
     return (words > products ? words : products) +
-           (BLOCK + 2) * (size_t)p->provider->intermediate_size * sizeof(float);
+           (4 * BLOCK) * (size_t)p->provider->intermediate_size * sizeof(float);
 }
 
 static double reads(const fm_run *run, const fm_node *node) {
