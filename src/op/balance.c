@@ -4,30 +4,31 @@
 
 #include <string.h>
 
-/* Whether e is among the `n` largest of x; ties go to the lowest index. */
-static bool among_best(const float *x, int64_t size, int64_t e, int64_t n) {
-    int64_t better = 0;
-    for (int64_t i = 0; i < size && better < n; i++) better += x[i] > x[e] || (x[i] == x[e] && i < e);
-    return better < n;
-}
-
-static bool is_chosen(const int32_t *ids, int64_t n, int64_t e) {
-    for (int64_t i = 0; i < n; i++)
-        if (ids[i] == e) return true;
-    return false;
+/* Counts the `n` largest of x; ties go to the lowest index. The weakest of those found so far is the bar for the
+ * rest, so most numbers are looked at once. */
+static void count_best(const float *x, int64_t size, int64_t n, int64_t *found, double *counts) {
+    int64_t have = 0;
+    for (int64_t e = 0; e < size; e++) {
+        int64_t at = have;
+        if (have == n && !(x[e] > x[found[n - 1]])) continue;
+        if (have == n) at--;
+        else have++;
+        for (; at > 0 && x[e] > x[found[at - 1]]; at--) found[at] = found[at - 1];
+        found[at] = e;
+    }
+    for (int64_t i = 0; i < have; i++) counts[found[i]]++;
 }
 
 /* Adds one row to how often each expert is among the best, each device reached, and to the sums of s'. */
 static void count_row(const fm_gate *gate, const fm_lesson *lesson, const float *s, const int32_t *ids,
-                      double *best, double *reached, double *sums) {
+                      double *best, double *reached, double *sums, int64_t *found) {
     int64_t n = gate->n_experts, per_device = lesson->devices > 0 ? n / lesson->devices : n;
     bool plain = gate->scoring == FM_GATE_SIGMOID;
     double all = 0;
     for (int64_t e = 0; e < n; e++) all += (double)s[e];
-    for (int64_t e = 0; e < n; e++) {
-        best[e] += plain ? among_best(s, n, e, gate->per_token) : is_chosen(ids, gate->per_token, e);
-        sums[e] += (double)s[e] / all;
-    }
+    for (int64_t e = 0; e < n; e++) sums[e] += (double)s[e] / all;
+    if (plain) count_best(s, n, gate->per_token, found, best);
+    for (int64_t i = 0; !plain && i < gate->per_token; i++) best[ids[i]]++;
     for (int64_t i = 0; i < gate->per_token; i++) /* ids ascend: a device's are neighbours */
         if (i == 0 || ids[i] / per_device != ids[i - 1] / per_device) reached[ids[i] / per_device]++;
 }
@@ -42,7 +43,8 @@ double fm_balance_segment(const fm_kernels *k, const fm_gate *gate, const fm_les
     memset(work, 0, (size_t)(3 * n) * sizeof *work);
     for (int64_t t = 0; t < rows; t++) {
         fm_gate_scores(k, gate, logits + t * n, scores);
-        count_row(gate, lesson, scores, ids + t * gate->per_token, best, reached, sums);
+        count_row(gate, lesson, scores, ids + t * gate->per_token, best, reached, sums,
+                  (int64_t *)(void *)(work + 3 * n));
     }
     for (int64_t e = 0; e < n; e++) {
         int64_t g = e / per_device;

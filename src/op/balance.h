@@ -9,7 +9,7 @@
 #include "op/gate.h"
 
 /* How many doubles of work fm_balance_segment wants. */
-static inline int64_t fm_balance_work(const fm_gate *gate) { return 3 * gate->n_experts; }
+static inline int64_t fm_balance_work(const fm_gate *gate) { return 4 * gate->n_experts; }
 
 static inline bool fm_lesson_balances(const fm_lesson *lesson) {
     return lesson && (lesson->sequence_balance != 0 || lesson->device_balance != 0 ||
