@@ -169,7 +169,7 @@ typedef struct tile {
 } tile;
 
 /* Rounds x to BF16. D must be of the very dO that dP is of: their difference is what counts. */
-static void round_row(const fm_kernels *k, float *x, int64_t n, float *scratch) {
+static void round_floats(const fm_kernels *k, float *x, int64_t n, float *scratch) {
     uint16_t *halves = (uint16_t *)(void *)scratch;
     fm_kept_rows row = {.x = halves, .stride = (size_t)n * sizeof *halves};
     k->bf16_from_float(x, n, halves);
@@ -185,19 +185,22 @@ static void gather_query(const job *j, const unit *u, int64_t t, int64_t h, cons
         const fm_query_part *from = &s->parts[part];
         if (from->n > 0) memcpy(q, from->x + t * from->row + head * from->head, (size_t)from->n * sizeof(float));
     }
-    k->scale((float)s->scale, s->d_k, m->q + i * s->d_k);
     memcpy(d_out, j->g->d_out + at * s->d_v, (size_t)s->d_v * sizeof(float));
     k->scale(1.0f / s->sums[2 * at + 1], s->d_v, d_out);
-    if (j->form == FM_WORDS_BF16) round_row(k, d_out, s->d_v, m->d_out_words);
     m->m[i] = s->sums[2 * at];
-    m->dot[i] = k->dot(d_out, s->out + at * s->d_v, s->d_v);
 }
 
 static void gather(const job *j, const unit *u, const tile *t, const memory *m) {
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
-    for (int64_t i = 0; i < t->queries; i++)
-        gather_query(j, u, u->segment->row + t->row + i / s->heads, i % s->heads, m, i);
+    int64_t row = u->segment->row + t->row, heads = s->groups * s->heads;
+    for (int64_t i = 0; i < t->queries; i++) gather_query(j, u, row + i / s->heads, i % s->heads, m, i);
+    k->scale((float)s->scale, t->queries * s->d_k, m->q);
+    if (j->form == FM_WORDS_BF16) round_floats(k, m->d_out, t->queries * s->d_v, m->d_out_words);
+    for (int64_t i = 0; i < t->queries; i++) {
+        int64_t at = (row + i / s->heads) * heads + u->group * s->heads + i % s->heads;
+        m->dot[i] = k->dot(m->d_out + i * s->d_v, s->out + at * s->d_v, s->d_v);
+    }
     if (!j->keys) return;
     int64_t most = j->rows * s->heads;
     pack_columns(k, j->form, m->q, s->d_k, t->queries, s->d_k, most, m->q_columns);

@@ -130,9 +130,9 @@ static tile tile_at(const job *j, int64_t i) {
 /* The queries of a tile, scaled, one behind the other. */
 static void gather(const job *j, const tile *t, float *q) {
     const fm_attention_step *s = j->s;
+    float *begin = q;
     for (int64_t row = t->row; row < t->row + t->rows; row++)
-        for (int64_t h = 0; h < t->heads; h++) {
-            float *begin = q;
+        for (int64_t h = 0; h < t->heads; h++)
             for (int i = 0; i < 2; q += s->parts[i++].n) {
                 const fm_query_part *part = &s->parts[i];
                 int64_t head = t->group * s->heads + t->head + h;
@@ -140,8 +140,7 @@ static void gather(const job *j, const tile *t, float *q) {
                     memcpy(q, part->x + row * part->row + head * part->head,
                            (size_t)part->n * sizeof(float));
             }
-            j->run->kernels->scale((float)s->scale, s->d_k, begin);
-        }
+    j->run->kernels->scale((float)s->scale, q - begin, begin);
 }
 
 /* Where things lie in a worker's scratch. */
@@ -194,17 +193,23 @@ static void finish(const job *j, const tile *t, int64_t row, int64_t head, int64
 
 /* ---- a thread walks the blocks of a tile ---------------------------------------------------------- */
 
+/* Heads lie one behind the other in a row of the result; those of one head are whole rows apart. */
+static void merge_rows(const job *j, const tile *t, const memory *m, int64_t row, bool first) {
+    int64_t d = j->s->d_v, together = t->heads == 1 ? t->rows - row : 1;
+    int64_t ld = t->heads == 1 ? j->s->groups * j->s->heads * d : d;
+    for (; row < t->rows; row += together) {
+        int64_t i = row * t->heads;
+        fm_attention_sums block = {m->block.m + i, m->block.l + i, m->block.a + i * d, d};
+        fm_attention_sums into = {m->m + i, m->l + i, out_of(j, t, row), ld};
+        fm_attention_merge(j->run->kernels, together * t->heads, d, first, &block, &into);
+    }
+}
+
 static void walk(const job *j, const tile *t, const memory *m) {
     fm_attention a = prepare(j, t, m);
     for (int64_t b = 0; b < fm_attention_blocks(&a); b++) {
         fm_attention_block(&a, b * FM_ATTENTION_BLOCK, &m->block);
-        for (int64_t row = fm_attention_first_row(&a, b * FM_ATTENTION_BLOCK); row < t->rows; row++) {
-            int64_t i = row * t->heads;
-            fm_attention_sums block = {m->block.m + i, m->block.l + i, m->block.a + i * j->s->d_v,
-                                       j->s->d_v};
-            fm_attention_sums into = {m->m + i, m->l + i, out_of(j, t, row), j->s->d_v};
-            fm_attention_merge(a.k, t->heads, j->s->d_v, b == 0, &block, &into);
-        }
+        merge_rows(j, t, m, fm_attention_first_row(&a, b * FM_ATTENTION_BLOCK), b == 0);
     }
     for (int64_t row = 0; row < t->rows; row++) {
         int64_t i = row * t->heads;
