@@ -14,7 +14,12 @@ typedef struct params {
     int64_t offset, width, stride;
 } params;
 
-enum { PIECE = 64 }; /* columns of dg that are one unit of work */
+/* Columns of dg that are one unit of work: a few whole lines of the cache, and four pieces at least. */
+enum { LINE = 16, MOST_LINES = 4 };
+static int64_t piece_of(const params *p) {
+    int64_t lines = (p->width + 4 * LINE - 1) / (4 * LINE);
+    return LINE * (lines < MOST_LINES ? lines : MOST_LINES);
+}
 
 typedef struct job {
     const fm_kernels *k;
@@ -74,8 +79,9 @@ static void to_weight(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const gradient_job *j = context;
     const params *p = j->p;
-    for (int64_t c = begin * PIECE; c < end * PIECE && c < p->width; c += PIECE) {
-        int64_t n = p->width - c < PIECE ? p->width - c : PIECE;
+    int64_t piece = piece_of(p);
+    for (int64_t c = begin * piece; c < end * piece && c < p->width; c += piece) {
+        int64_t n = p->width - c < piece ? p->width - c : piece;
         float *dg = p->g->grad + c;
         for (int64_t i = 0; i < j->rows * j->groups; i++) {
             int64_t at = i / j->groups * j->columns + i % j->groups * p->stride + p->offset + c;
@@ -87,7 +93,8 @@ static void to_weight(void *context, int64_t begin, int64_t end, int worker) {
 
 static fm_status backward_weight(const fm_run *run, const fm_node *node) {
     gradient_job j = gradients_of(run, node);
-    fm_pool_for(run->pool, (j.p->width + PIECE - 1) / PIECE, 1, to_weight, &j);
+    int64_t piece = piece_of(j.p);
+    fm_pool_for(run->pool, (j.p->width + piece - 1) / piece, 1, to_weight, &j);
     return FM_OK;
 }
 
