@@ -48,7 +48,7 @@ static bool items(parser *p, node *owner, sign close) {
     while (!parser_takes(p, close)) {
         node *item = fm_parse_expression(p, 0);
         if (!item) return false;
-        fm_parse_append(owner, end, item);
+        fm_program_append(owner, end, item);
         end = &item->next;
         if (!raise(p, owner, item)) return false;
         if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, close))
@@ -146,7 +146,7 @@ static node *print_call(parser *p) {
             if (n->left || n->right) return wrong(p, "what is printed stands before sep and end");
             node *item = fm_parse_expression(p, 0);
             if (!item || !raise(p, n, item)) return NULL;
-            fm_parse_append(n, end, item);
+            fm_program_append(n, end, item);
             end = &item->next;
         }
         if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, SIGN_CLOSE)) {
@@ -192,7 +192,7 @@ static node *slice(parser *p, node *left, node *begin) {
             part = empty ? absent(p) : fm_parse_expression(p, 0);
             if (!part) return NULL;
         }
-        fm_parse_append(n, end, part);
+        fm_program_append(n, end, part);
         end = &part->next;
         if (!raise(p, n, part)) return NULL;
     }
@@ -308,7 +308,7 @@ static node *comparison(parser *p, node *left) {
         node *operand = fm_parse_expression(p, BIND_COMPARE + 1);
         if (!operand || !raise(p, n, operand)) return NULL;
         operand->relation = (uint8_t)rel;
-        fm_parse_append(n, end, operand);
+        fm_program_append(n, end, operand);
         end = &operand->next;
     }
     return raise(p, n, left) ? n : NULL;

@@ -39,7 +39,7 @@ node *fm_parse_node(parser *p, node_kind kind) {
     return n;
 }
 
-void fm_parse_append(node *owner, node **end, node *item) {
+void fm_program_append(node *owner, node **end, node *item) {
     *end = item;
     owner->count++;
 }

@@ -37,7 +37,7 @@ static inline bool parser_takes(parser *p, sign s) {
 bool fm_parse_expected(parser *p, const char *what);
 node *fm_parse_node(parser *p, node_kind kind);
 /* Appends to a chain and counts. */
-void fm_parse_append(node *owner, node **end, node *item);
+void fm_program_append(node *owner, node **end, node *item);
 
 enum { FM_PARSE_ALONE = 100 }; /* a value without operators */
 
