@@ -42,9 +42,10 @@ typedef struct fathom_tasks_result {
     int64_t unanswered; /* of the wrong: no answer was there */
 } fathom_tasks_result;
 
-/* Checks a file of problems with the answers that were given to them ("given"), one JSON object a line; "-" is standard
- * input. `each` may be NULL; what it is handed lives until it returns, and returning false stops with
- * FATHOM_ERR_CANCELLED. A line that is no problem or has no answer to check is FATHOM_ERR_FORMAT, with its number. */
+/* Checks a file of problems with the answers that were given to them ("given", or the final answer of a whole "reply"),
+ * one JSON object a line; "-" is standard input. `each` may be NULL; what it is handed lives until it returns, and
+ * returning false stops with FATHOM_ERR_CANCELLED. A line that is no problem or has no answer to check is
+ * FATHOM_ERR_FORMAT, with its number. */
 FATHOM_API fathom_status fathom_tasks_check(const char *path,
                                             bool (*each)(void *context, const fathom_tasks_verdict *verdict),
                                             void *context, fathom_tasks_result *result, fathom_error *err);

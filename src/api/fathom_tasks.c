@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "fathom/fathom_tasks.h"
+#include "rl/maths/final.h"
 #include "rl/task/task_line.h"
 
 #include <string.h>
@@ -101,8 +102,11 @@ typedef struct checking {
 static fm_status judge(checking *c, const fm_task_line *line, fm_error *err) {
     static const char *const names[] = {[FM_WRONG] = "wrong", [FM_RIGHT] = "right", [FM_UNDECIDED] = "undecided"};
     size_t n;
-    const char *given = fm_task_line_given(line, &n), *reason = NULL;
-    if (!given) return fm_fail(err, FM_ERR_FORMAT, "it has no \"given\" answer");
+    bool whole;
+    const char *given = fm_task_line_given(line, &n, &whole), *reason = NULL;
+    if (!given) return fm_fail(err, FM_ERR_FORMAT, "it has no \"given\" answer and no \"reply\"");
+    fm_final found = whole ? fm_final_answer(given, n, &given, &n) : FM_FINAL_FOUND;
+    if (found != FM_FINAL_FOUND) reason = fm_final_reason(found);
     fm_verdict verdict = reason ? FM_WRONG : fm_task_line_check(line, given, n);
     c->result->lines++;
     c->result->right += verdict == FM_RIGHT;
@@ -110,7 +114,7 @@ static fm_status judge(checking *c, const fm_task_line *line, fm_error *err) {
     c->result->undecided += verdict == FM_UNDECIDED;
     c->result->unanswered += reason != NULL;
     if (!c->each) return FM_OK;
-    char *answer = fm_strndup(given, n);
+    char *answer = fm_strndup(given ? given : "", n);
     if (!answer) return fm_fail_memory(err, n, "an answer");
     const fm_problem *p = fm_task_line_problem(line);
     fathom_tasks_verdict said = {c->line, fm_task_line_checker(line), fm_task_line_key(line), names[verdict], answer,

@@ -98,6 +98,23 @@ class Tasks(unittest.TestCase):
                                        dict(text, given='Paris, France'), dict(text, given='')),
                          ['right', 'right', 'wrong', 'wrong', 'right', 'wrong', 'wrong'])
 
+    def test_answers_are_compared_as_mathematics_where_a_line_names_no_checker(self):
+        line = {'prompt': 'Solve 2x = 1.', 'answer': '\\frac{1}{2}'}
+        given = ('1/2', '0.5', 'x = 1/2', '$\\frac12$', '2', '1/2 or 2', '2x = 1', '', '1e999')
+        self.assertEqual(self.verdicts(*(dict(line, given=one) for one in given)), ['right'] * 4 + ['wrong'] * 5)
+        tuples = {'prompt': 'Where do they meet?', 'answer': '(1, 2)', 'checker': 'maths'}
+        self.assertEqual(self.verdicts(dict(tuples, given='(1,2)'), dict(tuples, given='(2, 1)')), ['right', 'wrong'])
+
+    def test_of_a_reply_the_one_final_answer_counts(self):
+        line = {'checker': 'addition', 'facts': {'numbers': [17, 25]}}
+        replies = {'<think>17+25</think><answer>42</answer>': 'right', '<think>..</think> It is \\boxed{42}.': 'right',
+                   '<think><answer>42</answer></think><answer>41</answer>': 'wrong', '42': 'wrong', '': 'wrong',
+                   '<answer>41</answer><answer>42</answer>': 'wrong', '<answer>42</answer> or 41': 'wrong',
+                   '<think>still <answer>42</answer>': 'wrong', '<answer>17 + 25</answer>': 'wrong'}
+        self.assertEqual(self.verdicts(*(dict(line, reply=reply) for reply in replies)), list(replies.values()))
+        ran = self.check(dict(line, reply='no idea'), dict(line, given='42'))
+        self.assertIn('1 of 2 right, 1 wrong (1 without an answer), 0 undecided', ran.out)
+
     def test_a_bad_line_is_named_with_its_number(self):
         good = {'prompt': 'p', 'answer': '1', 'checker': 'number', 'given': '1'}
         for line, words in (('{"prompt": ', 'line 2'),
@@ -110,7 +127,8 @@ class Tasks(unittest.TestCase):
                             ({'checker': 'gcd', 'given': '1'}, 'line 2: checker gcd needs "facts"'),
                             ({'checker': 'gcd', 'facts': {'numbers': [4]}, 'given': '1'}, 'at least two'),
                             ({'checker': 'gcd', 'facts': {'numbers': [4, 0]}, 'given': '1'}, 'from 1 to'),
-                            ({'prompt': 'p', 'answer': '1', 'checker': 'number'}, 'line 2: it has no "given" answer')):
+                            ({'prompt': 'p', 'answer': '1', 'checker': 'number'},
+                             'line 2: it has no "given" answer and no "reply"')):
             ran = self.check(good, line)
             self.assertEqual(ran.code, 2, line)
             self.assertIn(words, ran.err)

@@ -1,7 +1,7 @@
 /* What is true of every kind of problem: names, splits, keys, phrasings, solutions, JSON. */
 #include "task_support.h"
 
-#include "base/hash.h"
+#include "rl/maths/final.h"
 
 static fm_error err;
 
@@ -64,14 +64,21 @@ static bool ends_with(const char *s, const char *end) {
     return n >= m && !strcmp(s + n - m, end);
 }
 
+/* The answer is taken out of a reply as a model would make it, and the working ends with it. */
 static void solves(const fm_problem_name *name, const fm_problem *p) {
-    fm_buffer working = {0}, answer = {0};
+    fm_buffer working = {0}, answer = {0}, reply = {0};
+    const char *found;
+    size_t n;
     fm_problem_solve(p, &working, &answer);
     assert_ok(fm_buffer_status(&working, &err));
-    const char *said = fm_buffer_string(&answer), *line = last_line(&working);
-    if (fm_problem_check(p, answer.data, answer.size) != FM_RIGHT || !ends_with(line, said))
+    const char *said = fm_buffer_string(&answer);
+    fm_buffer_format(&reply, "<think>\n%s</think>\n\n<answer>%s</answer>", fm_buffer_string(&working), said);
+    assert_int_equal(fm_final_answer(fm_buffer_string(&reply), reply.size, &found, &n), FM_FINAL_FOUND);
+    const char *line = last_line(&working);
+    if (fm_problem_check(p, found, n) != FM_RIGHT || !ends_with(line, said))
         fail_msg("%s, band %d, index %llu: \"%s\" ends with \"%s\"", p->kind->name, name->band,
-                 (unsigned long long)name->index, said, line);
+                 (unsigned long long)name->index, line, said);
+    fm_buffer_clear(&reply);
     fm_buffer_clear(&working);
     fm_buffer_clear(&answer);
 }

@@ -1,6 +1,7 @@
 #include "rl/task/task_line.h"
 
 #include "base/mem.h"
+#include "rl/maths/equivalence.h"
 #include "rl/task/literal.h"
 
 #include <ctype.h>
@@ -72,7 +73,7 @@ static fm_status find_checker(fm_task_line *line, fm_error *err) {
 }
 
 static fm_status need_texts(fm_task_line *line, fm_error *err) {
-    static const char *const names[] = {"checker", "prompt", "answer", "key", "given"};
+    static const char *const names[] = {"checker", "prompt", "answer", "key", "given", "reply"};
     for (size_t i = 0; i < FM_COUNT(names); i++) FM_TRY(text_of(line, names[i], err));
     FM_TRY(find_checker(line, err));
     if (line->checker == KIND) return FM_OK;
@@ -152,8 +153,10 @@ const char *fm_task_line_checker(const fm_task_line *line) {
 
 const fm_problem *fm_task_line_problem(const fm_task_line *line) { return line->problem; }
 
-const char *fm_task_line_given(const fm_task_line *line, size_t *size) {
-    return fm_json_string_n(fm_json_get(line->root, "given"), size);
+const char *fm_task_line_given(const fm_task_line *line, size_t *size, bool *whole) {
+    const char *given = fm_json_string_n(fm_json_get(line->root, "given"), size);
+    *whole = !given;
+    return given ? given : fm_json_string_n(fm_json_get(line->root, "reply"), size);
 }
 
 static fm_verdict check_words(const char *gold, size_t gold_size, const char *answer, size_t size) {
@@ -165,6 +168,13 @@ static fm_verdict check_words(const char *gold, size_t gold_size, const char *an
     fm_buffer_clear(&a);
     fm_buffer_clear(&b);
     return verdict;
+}
+
+static fm_verdict check_maths(const fm_task_line *line, const char *gold, size_t gold_size, const char *answer,
+                              size_t size) {
+    fm_maths_options options = {0};
+    options.prompt = fm_task_line_prompt(line, &options.prompt_n);
+    return fm_maths_equivalent(gold, gold_size, answer, size, &options, NULL);
 }
 
 fm_verdict fm_task_line_check(const fm_task_line *line, const char *answer, size_t size) {
@@ -179,7 +189,7 @@ fm_verdict fm_task_line_check(const fm_task_line *line, const char *answer, size
     case NUMBER:
         fm_literal_read(gold, n, FORMS, &l);
         return fm_literal_check(answer, size, FORMS, l.top, l.bottom);
-    default: return FM_UNDECIDED; /* until rl/maths compares */
+    default: return check_maths(line, gold, n, answer, size);
     }
 }
 

@@ -32,8 +32,9 @@ const char *fm_task_line_key(const fm_task_line *line);
 const char *fm_task_line_checker(const fm_task_line *line);
 const fm_problem *fm_task_line_problem(const fm_task_line *line); /* NULL: a user's own */
 
-/* The answer that somebody has "given" to it; NULL: there is none. */
-const char *fm_task_line_given(const fm_task_line *line, size_t *size);
+/* What somebody has "given" as an answer to it, or, with *whole set, the "reply" whose final answer counts
+ * (rl/maths/final.h); NULL: neither is there. */
+const char *fm_task_line_given(const fm_task_line *line, size_t *size, bool *whole);
 
 /* The verdict on an answer that has been taken out of a reply. */
 fm_verdict fm_task_line_check(const fm_task_line *line, const char *answer, size_t size);
