@@ -106,7 +106,14 @@ static fm_status check_disk(const training *p, fm_error *err) {
 }
 
 static fm_status check_tokens(const training *p, fm_error *err) {
-    if (p->dataset->vocabulary <= p->model->config.vocab_size) return FM_OK;
+    fathom_tokenizer *t;
+    FM_TRY(fm_api_tokenizer_of_store(p->store, &t, err));
+    fm_status status = FM_OK;
+    if (t)
+        status = fm_dataset_check_vocabulary(p->dataset, fm_tokenizer_size(t->inner), fm_tokenizer_fingerprint(t->inner),
+                                             err);
+    fathom_tokenizer_close(t);
+    if (status != FM_OK || p->dataset->vocabulary <= p->model->config.vocab_size) return status;
     return fm_fail(err, FM_ERR_ARGUMENT, "%s has tokens up to %lld and the model %s has room for %lld",
                    p->recipe.data.train, (long long)p->dataset->vocabulary - 1, p->folder.model,
                    (long long)p->model->config.vocab_size);
@@ -187,6 +194,7 @@ static fm_status train(training *p, const char *run, char **json, fm_error *err)
     FM_TRY(read_recipe(run, p, err));
     p->kernels = fm_kernels_get(fm_cpu_detect());
     FM_TRY(fm_dataset_open(p->recipe.data.train, &p->dataset, err));
+    FM_TRY(fm_dataset_verify(p->dataset, err));
     FM_TRY(fm_pool_new((int)p->recipe.run.threads, &p->pool, err));
     FM_TRY(fm_run_folder_open(run, &p->recipe, &p->folder, on_note, p, err));
     FM_TRY(open_model(p, err));

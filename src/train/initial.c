@@ -9,6 +9,7 @@
 #include "format/meta.h"
 #include "model/config.h"
 #include "model/names.h"
+#include "model/parameters.h"
 #include "model/arch/arch.h"
 #include "token/tokenizer.h"
 #include "train/checkpoint.h"
@@ -312,6 +313,17 @@ static fm_status write_weights(fm_checkpoint *c, const fm_config *config, const 
     return status;
 }
 
+/* Weights, gradients and at least one moment: what is refused here would be refused in any case, but only after
+ * hours of writing. */
+static fm_status check_memory(const fm_config *config, const fm_initial_options *o, fm_error *err) {
+    enum { BYTES = 12, GiB = 1 << 30 };
+    double parameters = fm_config_parameters_estimate(config), needed = BYTES * parameters;
+    if (!o->memory || needed <= (double)o->memory) return FM_OK;
+    return fm_fail(err, FM_ERR_MEMORY, "%s has %.3g billion parameters, which takes more than %.1f GiB to learn, and "
+                   "%.1f GiB are available: take a smaller model", o->shape, parameters / 1e9, needed / GiB,
+                   (double)o->memory / GiB);
+}
+
 static fm_status write_all(fm_checkpoint *c, const fm_initial_options *o, const fm_buffer *text, int64_t tokens,
                            fm_error *err) {
     fm_config config;
@@ -322,6 +334,7 @@ static fm_status write_all(fm_checkpoint *c, const fm_initial_options *o, const 
     if (config.vocab_size < tokens)
         return fm_fail(err, FM_ERR_ARGUMENT, "%s has room for %lld tokens and the tokenizer %s has %lld", o->shape,
                        (long long)config.vocab_size, o->tokenizer, (long long)tokens);
+    FM_TRY(check_memory(&config, o, err));
     return write_weights(c, &config, o, err);
 }
 

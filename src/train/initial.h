@@ -12,6 +12,7 @@ typedef struct fm_initial_options {
      * carried over to other widths, so that a product with a normed row has its spread, 0.5. */
     double std;
     uint64_t seed;         /* every weight is a function of (seed, its tensor's name, its place) */
+    uint64_t memory;       /* bytes that learning may take, refused before anything is written; 0: any */
 } fm_initial_options;
 
 /* Writes PARENT/NAME, which appears complete or not at all; what is there is replaced. The same options give

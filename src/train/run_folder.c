@@ -50,20 +50,31 @@ static fm_status write_text(const char *path, const fm_buffer *text, fm_error *e
     return status;
 }
 
-/* Compares with the recipe that is there, and puts this one (whose free keys may differ) in its place. */
-static fm_status settle_recipe(const fm_run_folder *f, const fm_run_recipe *recipe, fm_error *err) {
+/* A run that was refused before its first step may be mended. */
+static fm_status find_begun(fm_run_folder *f, fm_error *err) {
+    char *log = fm_path_join(f->path, "log.jsonl");
+    if (!log) return fm_fail_memory(err, strlen(f->path), f->path);
+    f->begun = fm_file_exists(log) || fm_is_directory(f->checkpoints);
+    fm_free(log);
+    return FM_OK;
+}
+
+/* Compares with the recipe of a run that has begun, and puts this one (whose free keys may differ) in its place. */
+static fm_status settle_recipe(fm_run_folder *f, const fm_run_recipe *recipe, fm_error *err) {
     fm_run_recipe before;
     fm_buffer text = {0};
     char *path = fm_path_join(f->path, "recipe.json");
+    bool there = path && fm_file_exists(path);
     fm_status status = path ? FM_OK : fm_fail_memory(err, strlen(f->path), f->path);
-    if (status == FM_OK && fm_file_exists(path)) {
+    if (status == FM_OK) status = find_begun(f, err);
+    if (status == FM_OK && there && f->begun) {
         status = fm_run_recipe_begin(&before, err);
         if (status == FM_OK) {
             status = fm_run_recipe_read(&before, path, err);
             if (status == FM_OK) status = fm_run_recipe_same(&before, recipe, err);
             fm_run_recipe_clear(&before);
         }
-    } else if (status == FM_OK) {
+    } else if (status == FM_OK && !there) {
         status = refuse_foreign(f, err);
     }
     if (status == FM_OK) {
@@ -78,8 +89,9 @@ static fm_status settle_recipe(const fm_run_folder *f, const fm_run_recipe *reci
 static fm_status make_initial(fm_run_folder *f, const fm_run_recipe *r, fm_error *err) {
     f->source = fm_path_join(f->path, "initial");
     if (!f->source) return fm_fail_memory(err, strlen(f->path), f->path);
-    if (fm_is_directory(f->source) && fm_checkpoint_verify(f->source, NULL, NULL) == FM_OK) return FM_OK;
+    if (f->begun && fm_is_directory(f->source) && fm_checkpoint_verify(f->source, NULL, NULL) == FM_OK) return FM_OK;
     const fm_initial_options o = {.shape = r->model.shape, .std = r->model.init_std, .seed = (uint64_t)r->run.seed,
+                                  .memory = fm_mem_available(),
                                   .tokenizer = *r->model.tokenizer ? r->model.tokenizer : r->data.train};
     return fm_initial_write(f->path, "initial", &o, err);
 }

@@ -66,14 +66,16 @@ static fm_status not_finite(fm_trainer *t, const char *what, fm_error *err) {
     const fm_learned_list *l = &t->student->learned;
     size_t weight = fm_learned_not_finite(l, FM_LEARNED_VALUE, &t->stretches, t->sums, t->pool);
     size_t grad = weight < l->n ? l->n : fm_learned_not_finite(l, FM_LEARNED_GRAD, &t->stretches, t->sums, t->pool);
-    char where[320] = "";
+    char where[320] = "", whole[96] = "another start";
     if (weight < l->n)
         snprintf(where, sizeof where, ", for the weight %s holds a NaN or an infinity", l->at[weight].name);
     else if (grad < l->n)
         snprintf(where, sizeof where, ", first in the gradient of %s", l->at[grad].name);
+    if (t->saved >= 0)
+        snprintf(whole, sizeof whole, "its checkpoint of step %lld (model.start)", (long long)t->saved);
     return fm_fail(err, FM_ERR_FORMAT,
-                   "step %lld: the %s is no number%s; the run can go on from its last checkpoint with a lower learning "
-                   "rate or other data, as another run", (long long)t->state.step + 1, what, where);
+                   "step %lld: the %s is no number%s; take %s for another run, with a lower learning rate or other data",
+                   (long long)t->state.step + 1, what, where, whole);
 }
 
 static fm_status change_weights(fm_trainer *t, const fm_step_facts *f, fm_error *err) {

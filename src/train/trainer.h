@@ -23,6 +23,7 @@ typedef struct fm_run_folder {
     char *model;        /* the folder to open: the newest checkpoint, or the source */
     char *latest;       /* the newest whole checkpoint; NULL: a run that begins */
     int64_t step;       /* of it; -1 */
+    bool begun;         /* there was a log or a checkpoint: another recipe would be another run */
     int lock;           /* held while the run is: a second process is refused */
 } fm_run_folder;
 

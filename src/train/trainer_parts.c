@@ -63,7 +63,10 @@ static fm_status go_on(fm_trainer *t, fm_error *err) {
     FM_TRY(fm_run_state_read(path, &state, err));
     if (strcmp(state.recipe, t->state.recipe) != 0)
         return fm_fail(err, FM_ERR_ARGUMENT, "%s belongs to a run with another recipe", path);
-    FM_TRY(fm_loader_set_state(t->loader, &state.loader, err));
+    fm_status status = fm_loader_set_state(t->loader, &state.loader, err);
+    if (status == FM_ERR_ARGUMENT) /* the recipe is the same */
+        fm_error_prefix(err, status, "%s holds other data than when this run began", t->recipe->data.train);
+    FM_TRY(status);
     FM_TRY(fm_run_state_load(path, &tensors, err));
     state.spikes.limit = t->state.spikes.limit;
     state.spikes.patience = t->state.spikes.patience;
@@ -84,6 +87,7 @@ static fm_status build(fm_trainer *t, fm_error *err) {
     if (!t->sums) return fm_fail_memory(err, (size_t)t->stretches.n * sizeof *t->sums, "sums of gradients");
     FM_TRY(fm_optim_new(&o, learned, t->pool, &t->optim, err));
     if (r->average.decay > 0) FM_TRY(fm_average_new(learned, r->average.decay, &t->average, err));
+    t->saved = t->options.folder->latest ? t->options.folder->step : -1;
     if (t->options.folder->latest) FM_TRY(go_on(t, err));
     char *path = fm_path_join(t->options.folder->path, "log.jsonl");
     if (!path) return fm_fail_memory(err, strlen(t->options.folder->path), "log.jsonl");
@@ -310,7 +314,10 @@ fm_status fm_trainer_checkpoint(fm_trainer *t, bool samples, bool last, fm_error
     char hash[FM_SHA256_HEX + 1];
     fm_error why;
     fm_status status = write_checkpoint(t, hash, &why);
-    if (status == FM_OK) return after_checkpoint(t, hash, samples, err);
+    if (status == FM_OK) {
+        t->saved = t->state.step;
+        return after_checkpoint(t, hash, samples, err);
+    }
     fm_error_prefix(&why, status, "the checkpoint of step %lld could not be written and older ones are as they were",
                     (long long)t->state.step);
     if (status != FM_ERR_IO || last || t->recipe->checkpoint.when_full != CONTINUE) {

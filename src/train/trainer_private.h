@@ -18,6 +18,7 @@ struct fm_trainer {
     fm_optim *optim;
     fm_average average; /* .at NULL: none */
     fm_run_log log;
+    int64_t saved;  /* step of the newest whole checkpoint; -1: none */
     bool log_waits; /* the disk does not take it; that has been said */
     fm_run_state state;
     double began;
