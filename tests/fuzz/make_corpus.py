@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets for model files: small files that reach every branch.
 
-    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/{gguf,safetensors,shard,snapshot,config,template,tokenizer,hub,program,task_line}/
+    tests/fuzz/make_corpus.py            into tests/fuzz/corpus/TARGET/
 """
 import json
 import os
@@ -319,6 +319,46 @@ def program_seeds():
 
 for name, data in program_seeds():
     put('program', name, data)
+
+
+# ---- recipes and lines to learn from -------------------------------------------------------------
+
+def recipe_seeds():
+    every = {'run': {'stage': 'sft', 'steps': 7, 'seed': 9e15, 'precision': 'f32', 'recompute': True, 'hours': 0.1},
+             'model': {'start': 'a folder', 'shape': 'pico', 'init_std': 0.02},
+             'data': {'train': 'caf\u00e9 \u4f60', 'context': 2, 'isolate': 'on', 'fim': 1e-9},
+             'optimizer': {'name': 'muon', 'lr': 1 / 3, 'epsilon': 1e-30, 'decay_norms': False},
+             'samples': {'prompts': ['a', '', 'b|c', 'd\n"'], 'temperature': 0}}
+    yield 'every', b'\0' + json.dumps(every).encode()
+    yield 'empty', b'\0{}'
+    for name, text in (('list', '[]'), ('flat', '{"run": 3}'), ('section', '{"rnu": {}}'), ('key', '{"run": {"step": 1}}'),
+                       ('kind', '{"run": {"steps": "many"}}'), ('range', '{"run": {"steps": 0}}'),
+                       ('huge', '{"run": {"seed": 1e400}}'), ('third', '{"run": {"steps": {}}}'),
+                       ('half', '{"run": {"steps": 5, "stage": "sleep"}}'), ('deep', '{"run":' * 100 + '1'),
+                       ('many', json.dumps({'samples': {'prompts': ['x'] * 65}})),
+                       ('escape', '{"run": {"st\\u0065ps": 2}, "ru\\"n": {"a": 1}}')):
+        yield name, b'\0' + text.encode()
+    yield 'lines', (b'\1run.steps=5\noptimizer.lr=0x1p-3\nsamples.prompts=a|b||c\nrun.stage=sft\nrun.recompute=true\n'
+                    b'data.train=a=b\nrun.steps=nan\nrun.steps=inf\nrun.steps=1e3\nrun.step=1\n=\nrun=\n.=\nrun.stage=sf\n')
+
+
+def jsonl_seeds():
+    lines = [{'text': 'a'}, {'text': ''}, {'prompt': 'a', 'completion': 'b'}, {'prompt': 'a'}, {'text': 1}, [], 3,
+             {'messages': [{'role': 'system', 'content': ''}, {'role': 'user', 'content': 'u'},
+                           {'role': 'assistant', 'content': 'x', 'reasoning_content': 'y'},
+                           {'role': 'tool', 'content': 't'}, {'role': 'assistant', 'content': 'z'}]},
+             {'messages': [{'role': 'user', 'content': 'u'}]}, {'messages': [{'role': 'king', 'content': 'u'}]},
+             {'messages': [{'role': 'assistant', 'content': None}]}, {'messages': []}, {'messages': {}},
+             {'messages': [{'role': 'assistant', 'content': 'x', 'tool_calls': [{}]}]},
+             {'text': 'a', 'messages': []}, {'text': 'a\0b'}, {'text': '\u4f60' * 20}]
+    yield 'lines', '\r\n'.join(json.dumps(line) for line in lines) + '\n\n{"text": "last"}'
+    yield 'broken', b'{"text": "\xff"}\n{"text": "a"\n' + b'[' * 300 + b'\n{"text":"\\ud800"}\n\0\n'
+
+
+for name, data in recipe_seeds():
+    put('recipe', name, data)
+for name, data in jsonl_seeds():
+    put('jsonl', name, data)
 for name, data in shard_seeds():
     put('shard', name, data)
 for name, data in snapshot_seeds():
