@@ -10,6 +10,7 @@
 #include "train/peak.h"
 #include "train/trainer.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -122,7 +123,7 @@ static fm_status check_tokens(const training *p, fm_error *err) {
 static fm_status open_model(training *p, fm_error *err) {
     const fm_run_recipe *r = &p->recipe;
     FM_TRY(fm_store_open(p->folder.model, &p->store, err));
-    FM_TRY(fm_model_bind(p->store, &(fm_model_options){.mtp = true, .expand_latents = true}, &p->model, err));
+    FM_TRY(fm_model_bind(p->store, &(fm_model_options){.mtp = INT_MAX, .expand_latents = true}, &p->model, err));
     p->parameters = fm_config_parameters(&p->model->config);
     FM_TRY(check_tokens(p, err));
     int64_t tokens = r->batch.micro_tokens < r->batch.tokens ? r->batch.micro_tokens : r->batch.tokens;

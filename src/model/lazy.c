@@ -173,11 +173,13 @@ static fm_status add_layer(fm_lazy *lazy, fm_moe_weights *w, fm_error *err) {
 
 static fm_status add_layers(fm_lazy *lazy, fm_model *m, fm_error *err) {
     int64_t n = m->config.num_hidden_layers;
-    lazy->layers = fm_alloc_array((size_t)n + 1, sizeof *lazy->layers, FM_MEM_OTHER);
+    lazy->layers = fm_alloc_array((size_t)(n + m->n_mtp), sizeof *lazy->layers, FM_MEM_OTHER);
     if (!lazy->layers) return fm_fail_memory(err, (size_t)n, "the table of experts");
     for (int64_t i = 0; i < n; i++)
         if (m->layers[i].is_moe) FM_TRY(add_layer(lazy, &m->layers[i].moe, err));
-    return m->mtp && m->mtp->layer.is_moe ? add_layer(lazy, &m->mtp->layer.moe, err) : FM_OK;
+    for (int i = 0; i < m->n_mtp; i++)
+        if (m->mtp[i].layer.is_moe) FM_TRY(add_layer(lazy, &m->mtp[i].layer.moe, err));
+    return FM_OK;
 }
 
 static fm_status set_up(fm_lazy *lazy, fm_model *m, uint64_t bytes, fm_error *err) {

@@ -35,13 +35,9 @@ static fm_status bind_head(fm_binder *b) {
     return FM_OK;
 }
 
-static fm_status bind_mtp(fm_binder *b) {
+static fm_status bind_module(fm_binder *b, fm_mtp_weights *w) {
     fm_model *m = b->model;
     const fm_config *c = &m->config;
-    b->layer = c->num_hidden_layers;
-    if (!fm_bind_find(b, FM_ROLE_MTP_EH_PROJ, 0)) return FM_OK;
-    FM_TRY(fm_bind_array(b, 1, sizeof *m->mtp, (void **)&m->mtp));
-    fm_mtp_weights *w = m->mtp;
     int64_t d = c->hidden_size;
     uint64_t parameters = m->parameters; /* of the main model, as the papers count */
     if (fm_bind_find(b, FM_ROLE_MTP_EMBED, 0))
@@ -57,6 +53,20 @@ static fm_status bind_mtp(fm_binder *b) {
     FM_TRY(fm_bind_attention(b, &w->layer));
     FM_TRY(fm_bind_ffn(b, &w->layer));
     m->parameters = parameters;
+    return FM_OK;
+}
+
+static fm_status bind_mtp(fm_binder *b) {
+    fm_model *m = b->model;
+    int64_t first = m->config.num_hidden_layers;
+    int n = 0;
+    while (n < m->options.mtp && (b->layer = first + n, fm_bind_find(b, FM_ROLE_MTP_EH_PROJ, 0))) n++;
+    if (!n) return FM_OK;
+    FM_TRY(fm_bind_array(b, (size_t)n, sizeof *m->mtp, (void **)&m->mtp));
+    for (; m->n_mtp < n; m->n_mtp++) {
+        b->layer = first + m->n_mtp;
+        FM_TRY(bind_module(b, &m->mtp[m->n_mtp]));
+    }
     return FM_OK;
 }
 
@@ -122,7 +132,7 @@ static fm_status bind_all(fm_binder *b) {
         FM_TRY(fm_bind_attention(b, &m->layers[b->layer]));
         FM_TRY(fm_bind_ffn(b, &m->layers[b->layer]));
     }
-    return m->options.mtp ? bind_mtp(b) : FM_OK;
+    return bind_mtp(b);
 }
 
 fm_status fm_model_bind(const fm_store *store, const fm_model_options *options, fm_model **out,
@@ -177,7 +187,7 @@ fm_status fm_model_kv_shape(const fm_model *m, fm_kv_type type, fm_kv_shape *out
     if (type == FM_KV_INT8 && block < FM_KV_LEAST_BLOCK) return refuse_int8(m, err);
     *out = (fm_kv_shape){.type = type, .block = block, .page_positions = 64, .width = width,
                          .row_bytes = fm_kv_row_bytes(type, width, block),
-                         .n_layers = m->config.num_hidden_layers + (m->mtp ? 1 : 0)};
+                         .n_layers = m->config.num_hidden_layers + m->n_mtp};
     if (m->mtp) out->tail_bytes = ((size_t)m->config.hidden_size * sizeof(float) + 63) & ~(size_t)63;
     out->page_bytes = (size_t)out->n_layers * (size_t)out->page_positions * out->row_bytes + out->tail_bytes;
     return FM_OK;

@@ -59,6 +59,7 @@ struct fm_layer {
     fm_moe_weights moe;
 };
 
+/* Module d foretells the token d places behind the next one. */
 typedef struct fm_mtp_weights {
     fm_weight embed, head;            /* copies of the main model's, or the main model's own */
     fm_weight enorm, hnorm, norm;     /* [D] */
@@ -71,7 +72,7 @@ typedef enum fm_arith { FM_EXACT, FM_FAST } fm_arith;
 typedef struct fm_model_options {
     fm_arith arith;  /* fast: weights for both forms of MLA */
     bool pack;       /* false: use the file's rows in place */
-    bool mtp;        /* bind the multi-token-prediction module, if there is one */
+    int mtp;         /* multi-token-prediction modules to bind, at most: guesses read 1, learning all of them */
     bool lazy;       /* pack routed experts when a step first chooses them, not while loading */
     /* The expanded form of MLA (block/mla.c) where it is cheaper: for who learns from given texts. Who learns from
      * the model's own replies keeps the form that made them. */
@@ -88,7 +89,8 @@ struct fm_model {
 
     fm_weight embed, final_norm, head;
     fm_layer *layers;                 /* num_hidden_layers */
-    fm_mtp_weights *mtp;              /* NULL: none */
+    fm_mtp_weights *mtp;              /* [n_mtp], a chain; NULL: none */
+    int n_mtp;
 
     fm_arena arena;                   /* names, vectors, arrays of weights */
     void *packed;                     /* all packed and derived matrices, once loaded ... */
@@ -166,11 +168,12 @@ fm_status fm_model_record(const fm_model *model, const fm_record_options *option
  * above. Its cache is a layer of its own: layer L of a cache that has num_hidden_layers + 1. */
 fm_status fm_model_record_mtp(const fm_model *model, const fm_record_options *options,
                               fm_plan *plan, fm_error *err);
-/* Model and losses, in a plan that learns: every row predicts the token behind it, and where `mtp` the module
- * the one after that, from that row's final state and the token behind it (DeepSeek-V3, section 2.2; the lesson
- * of the step says which). Kept: "nll.0" and "nll.1" [rows], -log p of rows that have a weight; of every MoE
- * layer N "routing.N", and "balance.N", whose first double is its loss of balance. */
-fm_status fm_model_record_learning(const fm_model *model, const fm_record_options *options, bool mtp,
+/* Model and losses, in a plan that learns: every row predicts the token behind it, and the first `modules` of
+ * multi-token prediction those after that: module d from the state that its forerunner (the model, module d - 1)
+ * gives its head, and the token d places behind the row (DeepSeek-V3, section 2.2; the lesson of the step says
+ * which). Kept: "nll.0", "nll.1", .. [rows], -log p of rows that have a weight; of every MoE layer N "routing.N", and
+ * "balance.N", whose first double is its loss of balance. Module d is layer num_hidden_layers + d - 1. */
+fm_status fm_model_record_learning(const fm_model *model, const fm_record_options *options, int modules,
                                    fm_plan *plan, fm_error *err);
 /* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do
  * not divide into blocks. */

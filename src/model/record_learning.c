@@ -1,6 +1,8 @@
 /* record_learning.c: a whole model with its losses, to learn from. */
 #include "model/block/block.h"
 
+#include <stdio.h>
+
 static fm_value model_of(fm_recorder *r) {
     const fm_model *m = r->model;
     fm_value h = fm_embed(r->plan, &m->embed);
@@ -9,28 +11,36 @@ static fm_value model_of(fm_recorder *r) {
     return fm_rmsnorm(r->plan, h, &m->final_norm, m->config.rms_norm_eps);
 }
 
-/* Embedding and head are the main model's: their gradients hold both parts. Every row takes part, so a row
- * without a token behind it is one that nobody else sees: the last of its segment. */
-static fm_value module_of(fm_recorder *r, fm_value states) {
-    const fm_mtp_weights *w = r->model->mtp;
+/* Embedding and head are the main model's: their gradients hold all parts. Every row takes part, so rows without
+ * a token that far behind them are such that nobody else sees: the last of their segment. */
+static fm_value module_of(fm_recorder *r, int depth, fm_value states) {
+    const fm_mtp_weights *w = &r->model->mtp[depth - 1];
     const fm_config *c = &r->model->config;
     fm_plan *p = r->plan;
-    r->layer = c->num_hidden_layers;
-    fm_value e = fm_rmsnorm(p, fm_embed_ahead(p, &r->model->embed, 1), &w->enorm, c->rms_norm_eps);
+    r->layer = c->num_hidden_layers + depth - 1;
+    fm_value e = fm_rmsnorm(p, fm_embed_ahead(p, &r->model->embed, depth), &w->enorm, c->rms_norm_eps);
     fm_value h = fm_rmsnorm(p, states, &w->hnorm, c->rms_norm_eps);
     fm_value x = fm_linear(p, fm_cheap(r, fm_concat(p, e, h)), &w->eh_proj, NULL);
     return fm_rmsnorm(p, c->arch->block(r, x, &w->layer), &w->norm, c->rms_norm_eps);
 }
 
-fm_status fm_model_record_learning(const fm_model *m, const fm_record_options *options, bool mtp, fm_plan *plan,
+fm_status fm_model_record_learning(const fm_model *m, const fm_record_options *options, int modules, fm_plan *plan,
                                    fm_error *err) {
-    if (mtp && !m->mtp)
+    if (modules > 0 && !m->mtp)
         return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has no multi-token-prediction module that could learn",
                        fm_store_path(m->store));
+    if (modules > m->n_mtp || modules >= FM_DEPTHS)
+        return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has %d modules of multi-token prediction, and %d can learn at a time",
+                       fm_store_path(m->store), m->n_mtp, FM_DEPTHS - 1);
     fm_recorder r = {.plan = plan, .model = m, .options = options};
     r.angles = fm_rope_angles(plan, m->rope_frequencies, fm_model_rotary_dims(&m->config) / 2, m->rope_factor);
     fm_value states = model_of(&r);
     fm_plan_keep(plan, fm_xent(plan, states, &m->head, 0), "nll.0");
-    if (mtp) fm_plan_keep(plan, fm_xent(plan, module_of(&r, states), &m->head, 1), "nll.1");
+    for (int d = 1; d <= modules; d++) {
+        char name[16];
+        snprintf(name, sizeof name, "nll.%d", d);
+        states = module_of(&r, d, states);
+        fm_plan_keep(plan, fm_xent(plan, states, &m->head, d), name);
+    }
     return FM_OK;
 }

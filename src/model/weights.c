@@ -59,6 +59,16 @@ static fm_status layer(const walk *k, const fm_config *c, fm_layer *l) {
     return ffn(k, l, c->n_routed_experts);
 }
 
+static fm_status module(const walk *k, const fm_config *c, fm_mtp_weights *w) {
+    FM_TRY(one(k, &w->embed, FM_ROLE_MTP_EMBED));
+    FM_TRY(one(k, &w->enorm, FM_ROLE_MTP_ENORM));
+    FM_TRY(one(k, &w->hnorm, FM_ROLE_MTP_HNORM));
+    FM_TRY(one(k, &w->eh_proj, FM_ROLE_MTP_EH_PROJ));
+    FM_TRY(layer(k, c, &w->layer));
+    FM_TRY(one(k, &w->norm, FM_ROLE_MTP_NORM));
+    return one(k, &w->head, FM_ROLE_MTP_HEAD);
+}
+
 fm_status fm_model_each_weight(fm_model *m, fm_weight_visit visit, void *context) {
     const fm_config *c = &m->config;
     walk k = {visit, context, -1};
@@ -67,13 +77,9 @@ fm_status fm_model_each_weight(fm_model *m, fm_weight_visit visit, void *context
     k.layer = -1;
     FM_TRY(one(&k, &m->final_norm, FM_ROLE_FINAL_NORM));
     FM_TRY(one(&k, &m->head, FM_ROLE_HEAD));
-    if (!m->mtp) return FM_OK;
-    k.layer = c->num_hidden_layers;
-    FM_TRY(one(&k, &m->mtp->embed, FM_ROLE_MTP_EMBED));
-    FM_TRY(one(&k, &m->mtp->enorm, FM_ROLE_MTP_ENORM));
-    FM_TRY(one(&k, &m->mtp->hnorm, FM_ROLE_MTP_HNORM));
-    FM_TRY(one(&k, &m->mtp->eh_proj, FM_ROLE_MTP_EH_PROJ));
-    FM_TRY(layer(&k, c, &m->mtp->layer));
-    FM_TRY(one(&k, &m->mtp->norm, FM_ROLE_MTP_NORM));
-    return one(&k, &m->mtp->head, FM_ROLE_MTP_HEAD);
+    for (int i = 0; i < m->n_mtp; i++) {
+        k.layer = c->num_hidden_layers + i;
+        FM_TRY(module(&k, c, &m->mtp[i]));
+    }
+    return FM_OK;
 }

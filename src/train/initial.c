@@ -221,7 +221,7 @@ static void add_all(outline *o) {
     for (o->layer = 0; o->layer < c->num_hidden_layers; o->layer++) add_layer(o);
     norm(o, FM_ROLE_FINAL_NORM, c->hidden_size);
     if (!c->tie_word_embeddings) matrix(o, FM_ROLE_HEAD, c->vocab_size, c->hidden_size);
-    if (c->num_nextn_predict_layers > 0) add_mtp(o);
+    for (; o->layer < c->num_hidden_layers + c->num_nextn_predict_layers; o->layer++) add_mtp(o);
 }
 
 static void outline_clear(outline *o) {

@@ -9,6 +9,8 @@ struct fm_learning {
     fm_plan *plan;
     fm_step_pages pages;
     fm_segment *segments;
+    fm_lesson lesson; /* of the last step, and its rows */
+    int64_t n_rows;
     uint64_t bytes;
 };
 
@@ -95,7 +97,7 @@ static fm_status check(const fm_learning *l, const fm_learning_step *s, fm_error
                        (long long)l->options.segments);
     int64_t v = l->model->config.vocab_size;
     for (int64_t t = 0; t < s->n_rows; t++)
-        for (int d = -1; d < (l->options.mtp ? 2 : 1); d++) {
+        for (int d = -1; d <= l->options.mtp; d++) {
             const int32_t *ids = d < 0 ? s->ids : s->lesson.ahead[d];
             bool may_lack = d >= 0 && (!s->lesson.weights[d] || s->lesson.weights[d][t] == 0);
             if (ids[t] >= v || ids[t] < (may_lack ? -1 : 0))
@@ -108,7 +110,7 @@ static fm_status check(const fm_learning *l, const fm_learning_step *s, fm_error
 static void add_losses(const fm_learning *l, const fm_learning_step *s, bool learns, fm_learning_loss *loss) {
     char name[32];
     *loss = (fm_learning_loss){{0}, {0}, 0};
-    for (int d = 0; d < (l->options.mtp ? 2 : 1); d++) {
+    for (int d = 0; d <= l->options.mtp; d++) {
         snprintf(name, sizeof name, "nll.%d", d);
         const float *nll = fm_plan_floats(l->plan, fm_plan_find(l->plan, name));
         for (int64_t t = 0; s->lesson.weights[d] && t < s->n_rows; t++) {
@@ -116,7 +118,7 @@ static void add_losses(const fm_learning *l, const fm_learning_step *s, bool lea
             loss->weighted[d] += (double)s->lesson.weights[d][t] * (double)nll[t];
         }
     }
-    for (int64_t layer = 0; learns && layer <= l->model->config.num_hidden_layers; layer++) {
+    for (int64_t layer = 0; learns && layer < l->model->config.num_hidden_layers + l->options.mtp; layer++) {
         snprintf(name, sizeof name, "balance.%lld", (long long)layer);
         fm_value v = fm_plan_find(l->plan, name);
         if (v >= 0) loss->balance += *(const double *)fm_plan_data(l->plan, v);
@@ -126,6 +128,7 @@ static void add_losses(const fm_learning *l, const fm_learning_step *s, bool lea
 fm_status fm_learning_run(fm_learning *l, const fm_learning_step *s, bool learns, fm_learning_loss *loss,
                          fm_error *err) {
     FM_TRY(check(l, s, err));
+    l->lesson = s->lesson, l->n_rows = s->n_rows;
     for (int i = 0; i < s->n_segments; i++) l->segments[i] = s->segments[i];
     fm_step_pages_lay(&l->pages, l->segments, s->n_segments);
     fm_step step = {.n_rows = s->n_rows, .ids = s->ids, .n_segments = s->n_segments, .segments = l->segments,
@@ -143,5 +146,9 @@ bool fm_learning_add_load(const fm_learning *l, int64_t layer, int64_t *load) {
     const fm_gate *gate = &l->model->gate;
     fm_routing r = fm_routing_view(gate, fm_plan_data(l->plan, v), l->options.rows);
     for (int64_t e = 0; e < gate->n_experts; e++) load[e] += r.offsets[e + 1] - r.offsets[e];
+    int64_t d = layer - l->model->config.num_hidden_layers; /* the lesson that the module reads */
+    for (int64_t t = 0; d >= 0 && t < l->n_rows; t++)
+        for (int64_t i = 0; l->lesson.ahead[d][t] < 0 && i < gate->per_token; i++)
+            load[r.ids[t * gate->per_token + i]]--;
     return true;
 }

@@ -10,7 +10,7 @@
 typedef struct fm_learning_options {
     fm_trainee_options trainee; /* pool, kernels, what products multiply, what learns */
     int64_t rows, segments;     /* of the largest step */
-    bool mtp;                   /* the module learns too; it must be bound */
+    int mtp;                    /* modules of multi-token prediction that learn too; they must be bound */
     bool recompute;             /* fm_record_options */
     fm_kv_type cache;           /* F32 or BF16 */
     uint64_t memory_limit;      /* bytes; 0: none */
@@ -47,5 +47,6 @@ typedef struct fm_learning_loss {
  * ids are not in the vocabulary. */
 fm_status fm_learning_run(fm_learning *learning, const fm_learning_step *step, bool learns, fm_learning_loss *loss,
                          fm_error *err);
-/* After a step: how many rows chose each expert of a layer, added to load [experts]; false: no experts there. */
+/* After a step, whose lesson must still be there: how many rows chose each expert of a layer, added to load
+ * [experts]; false: no experts there. Rows that give a module nothing to read count nothing in its layer. */
 bool fm_learning_add_load(const fm_learning *learning, int64_t layer, int64_t *load);

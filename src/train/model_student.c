@@ -82,11 +82,11 @@ static void profile(void *self, fm_json_writer *w) {
 
 /* ---- putting it together -----------------------------------------------------------------------*/
 
-/* The layers with experts, the module's among them: their loads, and the biases that the list has. */
+/* The layers with experts, those of modules among them: their loads, and the biases that the list has. */
 static fm_status list_layers(fm_model_student *s, fm_error *err) {
     const fm_config *c = &s->model->config;
     const fm_learned_list *l = &s->face.learned;
-    int64_t layers = c->num_hidden_layers + (s->model->mtp ? 1 : 0);
+    int64_t layers = c->num_hidden_layers + s->model->n_mtp;
     s->face.layers = fm_alloc_array((size_t)layers + 1, sizeof *s->face.layers, FM_MEM_OTHER);
     if (!s->face.layers) return fm_fail_memory(err, (size_t)layers, "a list of layers");
     for (int64_t i = 0; i < layers; i++) {
@@ -104,7 +104,7 @@ static fm_status list_layers(fm_model_student *s, fm_error *err) {
 }
 
 static fm_status build(fm_model_student *s, const fm_model_student_options *o, fm_error *err) {
-    bool mtp = s->model->mtp != NULL;
+    int mtp = s->model->n_mtp;
     s->most_segments = o->batch_tokens / TOKENS_PER_SEGMENT + 1;
     const fm_learning_options l = {
         .trainee = {.form = o->bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .kernels = o->kernels, .pool = o->pool},
@@ -112,7 +112,7 @@ static fm_status build(fm_model_student *s, const fm_model_student_options *o, f
         .cache = o->bf16 ? FM_KV_BF16 : FM_KV_F32, .memory_limit = o->memory_limit};
     FM_TRY(fm_learning_new(s->model, &l, &s->learning, err));
     FM_TRY(fm_plan_profile(fm_learning_plan(s->learning), err));
-    s->face = (fm_student){.self = s, .learned = *fm_learning_list(s->learning), .ahead = mtp ? 2 : 1,
+    s->face = (fm_student){.self = s, .learned = *fm_learning_list(s->learning), .ahead = 1 + mtp,
                            .batch_tokens = o->batch_tokens, .learn = learn, .measure = measure, .changed = changed,
                            .profile = profile};
     s->segments = fm_alloc_array((size_t)s->most_segments, sizeof *s->segments, FM_MEM_OTHER);

@@ -87,13 +87,22 @@ static fm_status change_weights(fm_trainer *t, const fm_step_facts *f, fm_error 
     return t->student->changed(t->student->self, err);
 }
 
+/* Of the modules of multi-token prediction that had something to foretell; NAN: none had. */
+static double mean_of_modules(const fm_loader_step *step, const fm_student_loss *loss, int modules) {
+    double sum = 0;
+    int n = 0;
+    for (int d = 1; d <= modules; d++)
+        if (step->learnt[d] > 0) sum += loss->nats[d] / (double)step->learnt[d], n++;
+    return n ? sum / n : NAN;
+}
+
 static fm_status take_step(fm_trainer *t, const fm_loader_step *step, fm_step_facts *f, fm_error *err) {
     fm_student_loss loss;
     FM_TRY(learn(t, step, &loss, err));
     f->tokens = step->tokens;
     f->balance_loss = loss.balance;
     f->loss = step->learnt[0] > 0 ? loss.nats[0] / (double)step->learnt[0] : 0;
-    f->mtp_loss = t->student->ahead > 1 && step->learnt[1] > 0 ? loss.nats[1] / (double)step->learnt[1] : NAN;
+    f->mtp_loss = mean_of_modules(step, &loss, t->student->ahead - 1);
     f->rate = fm_schedule_rate(&t->schedule, t->state.step);
     if (!isfinite(f->loss)) return not_finite(t, "loss", err);
     f->norm = fm_gradient_norm(&t->student->learned, &t->stretches, t->sums, t->pool);

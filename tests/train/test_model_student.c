@@ -153,6 +153,16 @@ static void one_thread_and_three_give_the_same_bits(void **state) {
     }
 }
 
+/* Which the module has nothing to say about. */
+static int64_t rows_without_next(class *c) {
+    fm_batch batch;
+    int64_t n = 0;
+    fm_loader_view(c->loader, 0, c->step.n_rows, &batch);
+    for (int64_t t = 0; t < batch.n_rows; t++) n += batch.ahead[0][t] < 0;
+    assert_true(n > 0);
+    return n;
+}
+
 static void loads_count_every_choice_and_measuring_changes_nothing(void **state) {
     (void)state;
     class c = {0};
@@ -166,9 +176,10 @@ static void loads_count_every_choice_and_measuring_changes_nothing(void **state)
     double learnt = study(&c, 4, true);
     assert_true(measured == learnt);
     for (size_t i = 0; i < c.face->n_layers; i++) {
-        int64_t sum = 0;
+        int64_t sum = 0, rows = c.step.tokens;
         for (int64_t e = 0; e < c.face->layers[i].experts; e++) sum += c.face->layers[i].load[e];
-        assert_int_equal(sum, c.step.tokens * 2);
+        if (i == 3) rows -= rows_without_next(&c);
+        assert_int_equal(sum, rows * 2);
         assert_non_null(c.face->layers[i].bias);
     }
     end(&c);

@@ -1,12 +1,14 @@
 /* Gradients of small models of odd shapes in every family (tests/golden/odd) against differences of their losses:
  * along its own gradient, a tensor's loss must rise by the gradient's norm. Where a step tips the choice of an
- * expert the loss has no derivative, and the tensor is passed over. FATHOM_ODD_MODELS names another folder of
- * such models. */
+ * expert the loss has no derivative, and the tensor is passed over. The losses themselves, those of modules of
+ * multi-token prediction too, follow from the logits that go with the models. FATHOM_ODD_MODELS names another folder
+ * of such models. */
 #include "support.h"
 
 #include "train/learning.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <math.h>
 
 enum { ROWS = 640, MOST_LAYERS = 64, MOST_EXPERTS = 4096 };
@@ -22,7 +24,7 @@ typedef struct opened {
     fm_model *model;
     fm_pool *pool;
     fm_learning *learning;
-    bool mtp;
+    int mtp; /* modules */
     const int32_t *ids;
     int64_t n;
     int64_t load[MOST_LAYERS][MOST_EXPERTS]; /* who was chosen how often in the step that learnt */
@@ -44,10 +46,12 @@ static void open_odd(opened *o, const char *name) {
     assert_non_null(ids);
     o->ids = ids->tensor.data;
     o->n = ids->tensor.shape[0] < ROWS ? ids->tensor.shape[0] : ROWS;
-    o->mtp = fm_store_find(o->expected, "mtp.logits") != NULL;
+    bool mtp = fm_store_find(o->expected, "mtp.logits") != NULL;
     assert_ok(fm_pool_new(2, &o->pool, &err));
-    fm_model_options options = {.mtp = o->mtp};
+    fm_model_options options = {.mtp = mtp ? INT_MAX : 0};
     assert_ok(fm_model_bind(o->store, &options, &o->model, &err));
+    o->mtp = o->model->n_mtp;
+    assert_true(mtp == (o->mtp > 0));
     assert_true(o->model->config.num_hidden_layers < MOST_LAYERS);
     fm_learning_options learning = {.trainee = {.kernels = fm_kernels_get(fm_cpu_detect()), .pool = o->pool},
                                     .rows = ROWS, .segments = 2, .mtp = o->mtp};
@@ -62,32 +66,71 @@ static void close_odd(opened *o) {
     fm_store_close(o->expected);
 }
 
+/* -log p of the tokens `depth` + 1 places ahead, from the logits of the reference. */
+static double expected_nats(const opened *o, int depth) {
+    static const char *const names[] = {"logits", "mtp.logits", "mtp.2.logits"};
+    const fm_store_entry *e = fm_store_find(o->expected, names[depth]);
+    const float *logits = e->tensor.data;
+    int64_t v = e->tensor.shape[1];
+    double sum = 0;
+    for (int64_t t = 0; t + depth + 1 < o->n; t++) {
+        const float *row = logits + t * v;
+        double all = 0;
+        for (int64_t i = 0; i < v; i++) all += exp((double)row[i]);
+        sum += log(all) - (double)row[o->ids[t + depth + 1]];
+    }
+    return sum;
+}
+
+static void check_losses(const opened *o, const fm_learning_loss *loss) {
+    for (int d = 0; d <= o->mtp; d++) {
+        double wanted = expected_nats(o, d);
+        if (!(fabs(loss->nats[d] - wanted) <= 2e-4 * (1 + wanted)))
+            fail_msg("%s: the loss of depth %d is %g and should be %g", o->name, d, loss->nats[d], wanted);
+    }
+}
+
+/* Every row that has something to read counts each of its experts once. */
+static void check_load(const opened *o, int64_t layer, const int64_t *load) {
+    int64_t module = layer - o->model->config.num_hidden_layers + 1, sum = 0;
+    int64_t rows = module > 0 ? o->n - module : o->n;
+    for (int64_t e = 0; e < o->model->config.n_routed_experts; e++) {
+        assert_true(load[e] >= 0);
+        sum += load[e];
+    }
+    assert_int_equal(sum, (rows > 0 ? rows : 0) * o->model->config.num_experts_per_tok);
+}
+
 /* The loss of all rows; *same: whether every layer chose its experts as often as in the step that learnt. */
 static double loss_of(opened *o, bool learns, bool *same) {
-    static int32_t ahead[2][ROWS];
-    static float weights[2][ROWS];
+    static int32_t ahead[FM_DEPTHS][ROWS];
+    static float weights[FM_DEPTHS][ROWS];
     static int64_t load[MOST_EXPERTS];
     fm_error err;
     fm_learning_loss loss;
     fm_segment segment = {.count = o->n};
-    for (int d = 0; d < 2; d++)
+    fm_learning_step step = {.n_rows = o->n, .ids = o->ids, .n_segments = 1, .segments = &segment};
+    for (int d = 0; d <= o->mtp; d++) {
+        step.lesson.ahead[d] = ahead[d], step.lesson.weights[d] = weights[d];
         for (int64_t t = 0; t < o->n; t++) {
             bool there = t + d + 1 < o->n;
             ahead[d][t] = there ? o->ids[t + d + 1] : -1;
-            weights[d][t] = there ? (float)((d ? 0.3 : 1) / (double)(o->n - 1 - d)) : 0;
+            weights[d][t] = there ? (float)((d ? 0.3 / o->mtp : 1) / (double)(o->n - 1 - d)) : 0;
         }
-    fm_learning_step step = {.n_rows = o->n, .ids = o->ids, .n_segments = 1, .segments = &segment,
-                             .lesson = {.ahead = {ahead[0], ahead[1]},
-                                        .weights = {weights[0], o->mtp ? weights[1] : NULL}}};
+    }
     assert_ok(fm_learning_run(o->learning, &step, learns, &loss, &err));
+    if (learns) check_losses(o, &loss);
     int64_t experts = o->model->config.n_routed_experts;
-    for (int64_t l = 0; l <= o->model->config.num_hidden_layers; l++) {
+    for (int64_t l = 0; l < o->model->config.num_hidden_layers + o->mtp; l++) {
         memset(load, 0, sizeof load);
         if (!fm_learning_add_load(o->learning, l, load)) continue;
+        if (learns) check_load(o, l, load);
         if (learns) memcpy(o->load[l], load, sizeof load);
         else *same &= memcmp(o->load[l], load, (size_t)experts * sizeof *load) == 0;
     }
-    return loss.weighted[0] + loss.weighted[1];
+    double sum = 0;
+    for (int d = 0; d <= o->mtp; d++) sum += loss.weighted[d];
+    return sum;
 }
 
 static double norm(const float *x, int64_t n) {

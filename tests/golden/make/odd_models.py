@@ -5,8 +5,8 @@
     odd_models.py random FOLDER --count N [--seed S]   others, for tests/soak/odd_models.py
 
 Each model is a folder: the files of the model (config.json and safetensors, or model.gguf) and
-expected.safetensors: input_ids, logits, moe.N.expert_ids, moe.N.expert_weights, and mtp.logits where
-there is an MTP module; computed in double precision by reference.py from the stored (rounded)
+expected.safetensors: input_ids, logits, moe.N.expert_ids, moe.N.expert_weights, and mtp.logits (of
+a second module mtp.2.logits) where there are MTP modules; computed in double precision by reference.py from the stored (rounded)
 weights. Seeds whose routing is decided by less than 2e-5 are passed over, as in the golden models.
 Needs numpy, and the PyPI package gguf for the values of quantised blocks.
 """
@@ -162,9 +162,9 @@ def shapes_of(c):
         s['lm_head.weight'] = (v, d)
     for l in range(layers):
         s.update(layer_shapes(c, l, model.is_moe(l)))
-    if c.get('num_nextn_predict_layers'):
-        p = 'model.layers.%d.' % layers
-        s.update(layer_shapes(c, layers, model.is_moe(layers)))
+    for l in range(layers, layers + (c.get('num_nextn_predict_layers') or 0)):
+        p = 'model.layers.%d.' % l
+        s.update(layer_shapes(c, l, model.is_moe(l)))
         s.update({p + 'enorm.weight': (d,), p + 'hnorm.weight': (d,), p + 'eh_proj.weight': (d, 2 * d),
                   p + 'shared_head.norm.weight': (d,), p + 'embed_tokens.weight': (v, d),
                   p + 'shared_head.head.weight': (v, d)})
@@ -443,8 +443,9 @@ def make(folder, c, options):
     expected = {'input_ids': ('I32', ids), 'logits': ('F32', out['logits'].astype(np.float32))}
     if options.get('hidden'):
         expected['hidden'] = ('F32', out['hidden'].astype(np.float32))
-    if mtp:
-        expected['mtp.logits'] = ('F32', out['mtp.logits'].astype(np.float32))
+    for name in ('mtp.logits', 'mtp.2.logits'):
+        if name in out:
+            expected[name] = ('F32', out[name].astype(np.float32))
     for l in range(c['num_hidden_layers']):
         if 'expert_ids.%d' % l in out:
             expected['moe.%d.expert_ids' % l] = ('I32', out['expert_ids.%d' % l])
@@ -517,6 +518,8 @@ def fixtures():
         'v3-one-pair-one-head': (deepseek(num_attention_heads=1, qk_rope_head_dim=2, q_lora_rank=9, tie_word_embeddings=True), dict(kind='F32')),
         'v3-two-blocks-of-positions': (deepseek(num_hidden_layers=1, first_k_dense_replace=0, vocab_size=37, rope_scaling=YARN,
                                                 qk_rope_head_dim=16), dict(tokens=300, seed=3)),
+        'v3-two-modules': (deepseek(num_nextn_predict_layers=2, num_hidden_layers=2, vocab_size=61, hidden_size=28, n_group=1, topk_group=1,
+                                    n_routed_experts=5, num_experts_per_tok=2, moe_intermediate_size=11), dict(tokens=23)),
         'v3-mtp': (deepseek(num_nextn_predict_layers=1, q_lora_rank=17, vocab_size=83), dict(kind='F16', shards=3)),
         'v3-fp8': (deepseek(hidden_size=200, kv_lora_rank=136, q_lora_rank=130, qk_nope_head_dim=40, v_head_dim=24, num_attention_heads=4,
                             n_routed_experts=4, moe_intermediate_size=20, num_hidden_layers=1, first_k_dense_replace=0), dict(kind='FP8', shards=2)),

@@ -309,15 +309,22 @@ class Model:
         out['hidden'] = np.array(states)
         out['final'] = self.norm(h, 'model.norm.weight')
         out['logits'] = self.head(out['final'])
-        if mtp:
-            l = self.c['num_hidden_layers']
-            p = 'model.layers.%d.' % l
-            e = self.norm(self.w['model.embed_tokens.weight'][ids[1:]], p + 'enorm.weight')
-            f = self.norm(out['final'][:-1], p + 'hnorm.weight')
-            x = self.project(p + 'eh_proj', np.concatenate([e, f], -1))
-            out['mtp.hidden'] = self.layer(l, x, out, 'mtp.')
-            out['mtp.logits'] = self.head(self.norm(out['mtp.hidden'], p + 'shared_head.norm.weight'))
+        state = out['final']
+        for depth in range(1, 1 + (mtp and self.c['num_nextn_predict_layers'])):
+            state = self.module(depth, state, ids, out, 'mtp.' if depth == 1 else 'mtp.%d.' % depth)
         return out
+
+    def module(self, depth, state, ids, out, prefix):
+        """DeepSeek-V3, section 2.2: rows i of the state that foretells token i + depth, and that token itself."""
+        l = self.c['num_hidden_layers'] + depth - 1
+        p = 'model.layers.%d.' % l
+        e = self.norm(self.w['model.embed_tokens.weight'][ids[depth:]], p + 'enorm.weight')
+        f = self.norm(state[:len(ids) - depth], p + 'hnorm.weight')
+        x = self.project(p + 'eh_proj', np.concatenate([e, f], -1))
+        out[prefix + 'hidden'] = self.layer(l, x, out, prefix)
+        final = self.norm(out[prefix + 'hidden'], p + 'shared_head.norm.weight')
+        out[prefix + 'logits'] = self.head(final)
+        return final
 
 # ---- commands -------------------------------------------------------------------------------------
 
