@@ -32,7 +32,7 @@ void fm_html_number(fm_buffer *out, double v) {
             fm_buffer_format(out, "%.4g%s", v / scales[i].by, scales[i].unit);
             return;
         }
-    fm_buffer_format(out, a >= 1e4 ? "%.0f" : a > 0 && a < 1e-3 ? "%.2e" : "%.4g", v);
+    fm_buffer_format(out, a >= 1e4 ? "%.0f" : a < 1e-4 ? "%.3g" : "%.4g", v);
 }
 
 /* ---- the frame ---------------------------------------------------------------------------------*/
@@ -148,9 +148,12 @@ static void put_words(fm_buffer *out, const fm_chart *c) {
 }
 
 static void put_legend(fm_buffer *out, const fm_chart *c) {
-    if (c->n < 2) return;
+    size_t drawn = 0;
+    for (size_t k = 0; k < c->n; k++) drawn += c->series[k].n > 0;
+    if (drawn < 2) return;
     fm_buffer_text(out, "<p class=\"legend\">");
     for (size_t k = 0; k < c->n; k++) {
+        if (c->series[k].n == 0) continue;
         fm_buffer_format(out, "<span><i class=\"b%zu%s\"></i>", k % COLOURS, c->series[k].faint ? " faint" : "");
         text_of(out, c->series[k].name);
         fm_buffer_text(out, "</span> ");

@@ -18,7 +18,7 @@
     "gap:18px}figure{margin:0;background:var(--card);border-radius:8px;padding:12px 14px}figcaption{font-weight:600;" \
     "margin-bottom:4px}svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font:12px system-ui,"     \
     "sans-serif}.x{text-anchor:middle}.y{text-anchor:end}.grid{stroke:var(--rule);stroke-width:1}"                   \
-    ".line{fill:none;stroke-width:1.8;stroke-linejoin:round}.line.faint{opacity:.35;stroke-width:1}"                 \
+    ".line{fill:none;stroke-width:1.8;stroke-linejoin:round}.line.faint{opacity:.5;stroke-width:1}"                  \
     ".s0{stroke:var(--k0)}.s1{stroke:var(--k1)}.s2{stroke:var(--k2)}.s3{stroke:var(--k3)}.s4{stroke:var(--k4)}"      \
     ".s5{stroke:var(--k5)}.s6{stroke:var(--k6)}.s7{stroke:var(--k7)}"                                                \
     ".c0{fill:var(--k0)}.c1{fill:var(--k1)}.c2{fill:var(--k2)}.c3{fill:var(--k3)}.c4{fill:var(--k4)}"                \
@@ -27,7 +27,7 @@
     ".b4{background:var(--k4)}.b5{background:var(--k5)}.b6{background:var(--k6)}.b7{background:var(--k7)}"           \
     ".legend{font-size:.85rem;color:var(--soft);display:flex;flex-wrap:wrap;gap:2px 14px;margin-top:4px}"            \
     ".legend i{display:inline-block;width:12px;height:12px;border-radius:2px;margin-right:5px;vertical-align:-1px}"  \
-    ".legend i.faint{opacity:.35}"                                                                                   \
+    ".legend i.faint{opacity:.5}"                                                                                    \
     FM_REPORT_HEAT(0, "var(--cold)", "100%") FM_REPORT_HEAT(1, "var(--cold)", "70%")                                 \
     FM_REPORT_HEAT(2, "var(--cold)", "45%") FM_REPORT_HEAT(3, "var(--cold)", "22%")                                  \
     FM_REPORT_HEAT(4, "var(--rule)", "100%") FM_REPORT_HEAT(5, "var(--warm)", "22%")                                 \
@@ -39,7 +39,7 @@
     "{text-align:left}th{color:var(--soft);font-weight:600}pre{white-space:pre-wrap;overflow-wrap:anywhere;"        \
     "background:var(--card);border-radius:8px;padding:10px 14px;margin:.4rem 0;font:13px/1.5 ui-monospace,monospace}" \
     "pre b{color:var(--k0);font-weight:600}summary{cursor:pointer;padding:4px 0}code{font:.85rem ui-monospace,"     \
-    "monospace;overflow-wrap:anywhere}"
+    "monospace;overflow-wrap:anywhere}.facts code{white-space:nowrap}"
 
 /* A cell of the map of loads: a colour mixed into the card. */
 #define FM_REPORT_HEAT(i, colour, part)                                                                            \

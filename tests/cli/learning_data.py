@@ -23,6 +23,19 @@ def make(scratch, documents=300, seed=1):
     return data
 
 
+def make_answers(scratch, documents=200, seed=2):
+    """Questions with answers, for the tokenizer that make() left; the folder of the data."""
+    text, data = os.path.join(scratch, 'answers.jsonl'), os.path.join(scratch, 'answers')
+    draw = random.Random(seed)
+    with open(text, 'w') as f:
+        for _ in range(documents):
+            words = [draw.choice(WORDS) for _ in range(draw.randrange(2, 12))]
+            f.write(json.dumps({'prompt': ' '.join(words), 'completion': ' '.join(sorted(words))}) + '\n')
+    ran = tap.fathom('data', 'build', '--tokenizer', os.path.join(scratch, 'tokenizer'), '--out', data, '--valid', '0.1', text)
+    assert ran.code == 0, ran.err
+    return data
+
+
 def settings(**more):
     """A tiny model in tiny steps: -s KEY=VALUE for each, the dots written as two underscores."""
     keys = dict(model__shape='pico', data__context=64, batch__tokens=512, batch__micro_tokens=256, optimizer__lr=0.01,

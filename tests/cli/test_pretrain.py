@@ -1,25 +1,16 @@
-"""fathom pretrain: from a text to a model, killed and gone on with, to the same bytes."""
-import glob
+"""fathom pretrain: from a text to a model; what a run leaves, and what it refuses."""
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
+import learning_data
 import tap
 
-SETTINGS = ['-s', 'model.shape=pico', '-s', 'data.context=64', '-s', 'batch.tokens=512', '-s', 'batch.micro_tokens=256',
-            '-s', 'optimizer.lr=0.01', '-s', 'checkpoint.every=3', '-s', 'validation.every=10', '-s', 'samples.every=0']
-
-
-def checkpoint_hash(run):
-    """Of the manifest of the last checkpoint, which names the hash of every file."""
-    with open(sorted(glob.glob(run + '/checkpoints/step-*/manifest.json'))[-1]) as f:
-        return f.read()
+SETTINGS = learning_data.settings(validation__every=10)
 
 
 def events(run, kind):
@@ -31,19 +22,7 @@ class Pretrain(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.mkdtemp(prefix='fathom-test.')
-        text = os.path.join(cls.scratch, 'text.jsonl')
-        draw = random.Random(1)
-        words = 'the a cat dog sat ran on under mat tree and then it was very old'.split()
-        with open(text, 'w') as f:
-            for _ in range(300):
-                line = ' '.join(draw.choice(words) for _ in range(draw.randrange(5, 60)))
-                f.write(json.dumps({'text': line + '.'}) + '\n')
-        cls.data = os.path.join(cls.scratch, 'data')
-        tokenizer = os.path.join(cls.scratch, 'tokenizer')
-        for arguments in (('tokenizer', 'train', '--vocab', '320', '--out', tokenizer, text),
-                          ('data', 'build', '--tokenizer', tokenizer, '--out', cls.data, '--valid', '0.1', text)):
-            ran = tap.fathom(*arguments)
-            assert ran.code == 0, ran.err
+        cls.data = learning_data.make(cls.scratch)
 
     @classmethod
     def tearDownClass(cls):
@@ -80,24 +59,6 @@ class Pretrain(unittest.TestCase):
             self.assertIn('all steps are done', f.read())
         ran = tap.fathom('run', result['checkpoint'], 'the cat', '-n', '5', '--raw')
         self.assertEqual(ran.code, 0, ran.err)
-
-    def test_killed_three_times_on_other_numbers_of_threads_it_ends_in_the_same_bytes(self):
-        self.pretrain('whole', '--steps', '30', '--threads', '1')
-        draw, killed, threads = random.Random(), 0, 1
-        while killed < (20 if os.environ.get('FATHOM_SOAK') else 3):
-            threads = 3 - threads
-            child = self.start('killed', '--steps', '30', '--threads', str(threads))
-            time.sleep(draw.uniform(0.15, 0.9))
-            child.send_signal(signal.SIGKILL)
-            child.communicate()
-            if child.returncode == 0:
-                break
-            killed += 1
-        self.assertGreater(killed, 0)
-        self.pretrain('killed', '--steps', '30')
-        self.assertEqual(checkpoint_hash(self.folder('killed')), checkpoint_hash(self.folder('whole')))
-        steps = [e['step'] for e in events(self.folder('killed'), 'step')]
-        self.assertEqual(steps, list(range(1, 31)))
 
     def test_an_interrupted_run_writes_a_checkpoint_and_goes_on_without_being_told_again(self):
         child = self.start('stopped', '--steps', '3000', '-s', 'checkpoint.every=100000', '-s', 'validation.every=0')
