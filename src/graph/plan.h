@@ -66,7 +66,8 @@ typedef struct fm_run {
 /* An op: everything about one operation is in one file of op/ and reached from here.
  * forward computes the outputs; backward_input adds to the gradients of the inputs (for every
  * weight dtype, so that adapters work on quantised weights); backward_weight adds to the gradients
- * of float weights and is separate, so that a schedule may move it. Both find the gradients of values by
+ * of float weights and is separate, so that a schedule may move it, but never behind backward_input, which may go on
+ * from what it has left in the op's own values (op/experts.c). Both find the gradients of values by
  * fm_plan_grad, which is NULL for an output that nobody learnt from and an input that nobody learns for.
  * A learning plan refuses a node without backward_input, but for sources (no inputs) and constants. */
 typedef struct fm_op {
