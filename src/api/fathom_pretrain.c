@@ -111,8 +111,8 @@ static fm_status check_tokens(const training *p, fm_error *err) {
     FM_TRY(fm_api_tokenizer_of_store(p->store, &t, err));
     fm_status status = FM_OK;
     if (t)
-        status = fm_dataset_check_vocabulary(p->dataset, fm_tokenizer_size(t->inner), fm_tokenizer_fingerprint(t->inner),
-                                             err);
+        status = fm_dataset_check_vocabulary(p->dataset, fm_tokenizer_size(t->inner),
+                                             fm_tokenizer_fingerprint(t->inner), err);
     fathom_tokenizer_close(t);
     if (status != FM_OK || p->dataset->vocabulary <= p->model->config.vocab_size) return status;
     return fm_fail(err, FM_ERR_ARGUMENT, "%s has tokens up to %lld and the model %s has room for %lld",

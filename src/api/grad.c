@@ -99,7 +99,8 @@ static fm_status run(job *j, const char *path, const int32_t *ids, size_t n, con
     FM_TRY(fm_pool_new(o->threads, &j->pool, err));
     fm_learning_options learning = {.trainee = {.form = o->bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .pool = j->pool,
                                                 .kernels = fm_kernels_get(level)},
-                                    .rows = (int64_t)n, .segments = 1, .mtp = o->mtp && !j->model->n_mtp ? 1 : j->model->n_mtp,
+                                    .rows = (int64_t)n, .segments = 1,
+                                    .mtp = o->mtp && !j->model->n_mtp ? 1 : j->model->n_mtp,
                                     .memory_limit = resolved.memory_limit};
     FM_TRY(fm_learning_new(j->model, &learning, &j->learning, err));
     FM_TRY(learn(j, ids, (int64_t)n, o, err));

@@ -30,8 +30,8 @@ fm_status fm_model_record_learning(const fm_model *m, const fm_record_options *o
         return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has no multi-token-prediction module that could learn",
                        fm_store_path(m->store));
     if (modules > m->n_mtp || modules >= FM_DEPTHS)
-        return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has %d modules of multi-token prediction, and %d can learn at a time",
-                       fm_store_path(m->store), m->n_mtp, FM_DEPTHS - 1);
+        return fm_fail(err, FM_ERR_UNSUPPORTED, "%s has %d modules of multi-token prediction, and %d can learn at a "
+                       "time", fm_store_path(m->store), m->n_mtp, FM_DEPTHS - 1);
     fm_recorder r = {.plan = plan, .model = m, .options = options};
     r.angles = fm_rope_angles(plan, m->rope_frequencies, fm_model_rotary_dims(&m->config) / 2, m->rope_factor);
     fm_value states = model_of(&r);

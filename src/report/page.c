@@ -52,7 +52,8 @@ static void put_costs(fm_buffer *out, const fm_report_options *o, const fm_histo
                                          h->joules / 3600);
     else if (watts > 0) fm_buffer_format(out, "%.3g Wh</b><span>energy, from a stated %.4g W</span></div>\n",
                                          watts * hours, watts);
-    else fm_buffer_text(out, "not known</b><span>energy: the processor does not say, and no <code>--watts</code></span></div>\n");
+    else fm_buffer_text(out, "not known</b><span>energy: the processor does not say, and no <code>--watts</code>"
+                             "</span></div>\n");
 }
 
 static void put_facts(fm_buffer *out, const fm_report_options *o, const fm_history *h) {

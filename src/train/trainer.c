@@ -74,8 +74,8 @@ static fm_status not_finite(fm_trainer *t, const char *what, fm_error *err) {
     if (t->saved >= 0)
         snprintf(whole, sizeof whole, "its checkpoint of step %lld (model.start)", (long long)t->saved);
     return fm_fail(err, FM_ERR_FORMAT,
-                   "step %lld: the %s is no number%s; take %s for another run, with a lower learning rate or other data",
-                   (long long)t->state.step + 1, what, where, whole);
+                   "step %lld: the %s is no number%s; take %s for another run, with a lower learning rate or other "
+                   "data", (long long)t->state.step + 1, what, where, whole);
 }
 
 static fm_status change_weights(fm_trainer *t, const fm_step_facts *f, fm_error *err) {
