@@ -111,3 +111,9 @@ fm_status fm_unicode_nfc(const char *s, size_t n, fm_buffer *out, fm_error *err)
 }
 
 int fm_unicode_width(uint32_t c) { return c < 0x20 ? 0 : utf8proc_charwidth((utf8proc_int32_t)c); }
+
+bool fm_unicode_is_letter(uint32_t c) {
+    if (c < 0x80) return (c | 0x20) - 'a' < 26u;
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_ME;
+}

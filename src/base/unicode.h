@@ -19,5 +19,8 @@ void fm_utf8_sanitize(const char *s, size_t n, fm_buffer *out);
 /* Appends the NFC form of valid UTF-8; anything else is FM_ERR_ARGUMENT. */
 fm_status fm_unicode_nfc(const char *s, size_t n, fm_buffer *out, fm_error *err);
 
+/* Letters of any script, and the marks that belong to them (general categories L and M). */
+bool fm_unicode_is_letter(uint32_t code_point);
+
 /* Terminal cells of a code point: 0, 1 or 2. */
 int fm_unicode_width(uint32_t code_point);

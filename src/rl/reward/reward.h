@@ -19,7 +19,7 @@ struct fm_scorer;     /* rl/reward/scorer.h */
 typedef struct fm_reward_problem {
     const char *prompt; /* the user's words, without a chat template */
     size_t prompt_size;
-    const char *language; /* of the thinking: a code of rl/reward/language.h, "en"; NULL: the prompt's */
+    const char *language; /* of the thinking: a code of rl/reward/language_id.h, "en"; NULL: the prompt's */
     /* The verdict on the final answer, which has been taken out of the reply; total and bounded. */
     fm_verdict (*check)(const void *context, const char *answer, size_t size);
     const void *context;
