@@ -257,6 +257,18 @@ class Eval(unittest.TestCase):
         texts = [line['samples'][0]['text'] for line in self.results()[1]]
         self.assertEqual(texts, ['The capital of France is Paris.'] * 2)
 
+    def test_a_real_model_gives_the_same_table_twice(self):
+        model = tap.fixture('smollm2/SmolLM2-135M-Instruct.Q4_1.gguf')
+        path = os.path.join(tap.SOURCE, 'examples', 'questions.jsonl')
+        def table(*options):
+            ran = tap.fathom('eval', model, path, '--limit', '8', '-k', '2', '-n', '24', '--json', *options)
+            self.assertEqual((ran.code, ran.err), (0, ''), ran)
+            return json.loads(ran.out)['rows']
+        first = table('--parallel', '3')
+        self.assertEqual(table('--parallel', '8', '--threads', '1'), first)
+        self.assertGreater(first[0]['correct'], 0)
+        self.assertLess(first[0]['pass@1']['low'], first[0]['pass@1']['high'])
+
 
 if __name__ == '__main__':
     tap.main()

@@ -201,6 +201,43 @@ class Endpoint(unittest.TestCase):
         self.assertIn('ask for fewer', task('--task', 'addition', '--band', '1', '--limit', '100000', code=2))
         self.assertIn('one argument too many', task('--task', 'addition', self.questions, code=2))
 
+    def programs(self, replies):
+        """Verdicts on these replies to a question that asks for a function."""
+        path = os.path.join(self.folder, 'programs.jsonl')
+        with open(path, 'w') as f:
+            f.write(json.dumps({'task_id': 'HumanEval/0', 'entry_point': 'add', 'prompt':
+                                'from typing import List\n\n\ndef add(numbers: List[int]) -> int:\n'
+                                '    """ The sum of numbers. """\n',
+                                'test': 'def check(candidate):\n    assert candidate([]) == 0\n'
+                                        '    assert candidate([1, 2, 3]) == 6\n'}) + '\n')
+        if os.path.exists(self.out):
+            os.remove(self.out)
+        waiting = list(replies)
+        self.server.replies = lambda body: waiting.pop(0)
+        ran = tap.fathom('eval', '--endpoint', self.server.url, '--model', 'm', path, '-k', str(len(replies)),
+                         '-p', '1', '--out', self.out)
+        if 'must be run in the jail' in ran.err:
+            self.assertEqual((ran.code, self.server.requests), (2, []))
+            self.skipTest(ran.err.strip())
+        self.assertEqual((ran.code, ran.err), (0, ''), ran)
+        with open(self.out) as f:
+            return [sample['correct'] for sample in json.loads(f.readlines()[1])['samples']]
+
+    def test_functions_are_graded_by_their_tests_in_the_jail(self):
+        whole = 'def add(numbers: List[int]) -> int:\n    return sum(numbers)\n'
+        def block(code):
+            return 'Here:\n\n```python\n%s```\nDone.' % code
+        self.assertEqual(self.programs([
+            block(whole), block('    return sum(numbers)\n'), '    return sum(numbers)', whole,
+            block('x = 1\n') + '\n' + block(whole), block('import math\n' + whole + 'print("hi", end="")\n'),
+        ]), [True] * 6)
+        self.assertEqual(self.programs([
+            block('    return 6\n'), block('    return sum(numbers'), '', 'I cannot.', block(whole) + block('x = 1\n'),
+            block('import sys\nsys.exit(0)\n' + whole), block('import os\nos._exit(0)\n' + whole),
+            block('def check(f):\n    pass\n' + whole.replace('sum', 'max')), block('while True: pass\n' + whole),
+            block('print("passed 0123456789abcdef")\nraise SystemExit\n' + whole),
+        ]), [False] * 10)
+
     def test_what_an_endpoint_does_not_take_is_refused(self):
         for option in (['--raw'], ['--style', 'r1'], ['--top-k', '5'], ['--min-p', '0.1'], ['--thinking-budget', '9']):
             self.refused(*option, says='an endpoint takes')
