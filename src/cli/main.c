@@ -50,21 +50,32 @@ static bool is_first_word(const char *word) {
     return false;
 }
 
+/* Said when the second word is missing: the commands that begin with the first. */
+static fm_status half_a_command(const char *word, fm_error *err) {
+    char list[256];
+    size_t used = 0, n = strlen(word);
+    for (size_t i = 0; i < fm_n_commands && used < sizeof list; i++) {
+        const char *name = fm_commands[i].command->name;
+        if (strncmp(name, word, n) != 0 || name[n] != ' ') continue;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s'%s'", used ? ", " : "", name);
+    }
+    return fm_fail(err, FM_ERR_ARGUMENT, "'%s' is the first word of %s", word, list);
+}
+
 static fm_status no_such_command(int argc, char *const *argv, fm_error *err) {
     const char *names[64];
     char name[80];
     size_t n = 0;
-    bool two = argc > 1 && is_first_word(argv[0]) && argv[1][0] != '-';
+    bool first = is_first_word(argv[0]), two = argc > 1 && first && argv[1][0] != '-';
+    if (first && !two) return half_a_command(argv[0], err);
     snprintf(name, sizeof name, two ? "%.30s %.30s" : "%.60s", argv[0], two ? argv[1] : "");
     for (size_t i = 0; i < fm_n_commands && n < FM_COUNT(names); i++)
-        if (!is_first_word(argv[0]) || strncmp(fm_commands[i].command->name, argv[0], strlen(argv[0])) == 0)
+        if (!two || strncmp(fm_commands[i].command->name, argv[0], strlen(argv[0])) == 0)
             names[n++] = fm_commands[i].command->name;
-    const char *near = is_first_word(argv[0]) && !two ? names[n - 1] : fm_nearest_word(name, names, n);
+    const char *near = fm_nearest_word(name, names, n);
     if (near)
-        return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s'; did you mean '%s'?", name,
-                       near);
-    return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s' (fathom --help lists them)",
-                   name);
+        return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s'; did you mean '%s'?", name, near);
+    return fm_fail(err, FM_ERR_ARGUMENT, "there is no command '%s' (fathom --help lists them)", name);
 }
 
 /* help [--man] [COMMAND] */

@@ -92,9 +92,10 @@ class Mistakes(unittest.TestCase):
         self.refused('tokenise', says="did you mean 'tokenize'?")
         self.refused('help', 'tokenise', says="did you mean 'tokenize'?")
         self.refused('frobnicate', says=["no command 'frobnicate'", 'fathom --help'])
-        self.refused('tokenizer', says="did you mean 'tokenizer train'?")
+        self.refused('tokenizer', says="'tokenizer' is the first word of 'tokenizer train'")
+        self.refused('tasks', says="'tasks' is the first word of 'tasks list', 'tasks sample', 'tasks check'")
         self.refused('tokenizer', 'trian', says="no command 'tokenizer trian'; did you mean 'tokenizer train'?")
-        self.refused('tokenizer', '--vocab', '300', says="did you mean 'tokenizer train'?")
+        self.refused('tokenizer', '--vocab', '300', says="the first word of 'tokenizer train'")
         self.refused('--threads', '2', says='no option --threads before the command')
 
     def test_a_misspelt_option_gets_a_proposal(self):
