@@ -413,5 +413,31 @@ def task_line_seeds():
     yield 'phrasing', '{"checker": "gcd", "facts": {"numbers": [4, 6]}, "phrasing": 4, "band": 99, "given": "2"}\n2'
 
 
+def more_task_line_seeds():
+    """Kinds whose facts have more to them."""
+    def line(kind, answer, **members):
+        return json.dumps({'checker': kind, 'facts': members}) + '\n' + answer
+    for asked, answer in enumerate(['TT, TF', 'none', 'not p or (q and ~r)', '~(p & ~q)', '\\neg p \\lor \u00acq']):
+        yield 'logic_%d' % asked, line('logic', answer, asked=asked, names='pqr', formula='p -> (q <-> not (r xor p))')
+    for asked, lengths, c, answer in [(0, [3], [1, -2, 3], '-17.0'), (1, [2, 2], [1, 2, 3, 4], '6x + 4'),
+                                      (2, [2, 2], [1, 2, 3, 4], '-2x-2'), (3, [2, 2], [1, 2, 3, 4], '8x^{2}+10x+3'),
+                                      (4, [4], [0, 1, 0, 5], '15x**2 + 1'), (5, [3], [-6, 2, 4], '2(2x+3)(x-1)')]:
+        yield 'polynomials_%d' % asked, line('polynomials', answer, asked=asked, at=-2 * (asked == 0), unknown='x',
+                                             lengths=lengths, coefficients=c)
+    yield 'sorting', line('sorting', '[-1, 3 3,20]', order=1, k=0, numbers=[3, -1, 20, 3], words='')
+    yield 'sorting_words', line('sorting', "'apple', \"pea\" pear", order=2, k=0, numbers=[], words='pear apple pea')
+    yield 'sorting_k', line('sorting', '3', order=3, k=2, numbers=[3, -1, 20, 3], words='')
+    yield 'counting', line('counting', '3', what=0, by=17, numbers=[], text='strawberry')
+    yield 'counting_numbers', line('counting', '2', what=5, by=3, numbers=[3, 4, 9], text='')
+    yield 'strings', line('strings', 'ELCCA', text='apple', steps=[0, 0, 7, 392, 1, 0, 8, 0])
+    yield 'tracing', line('tracing', '[1, 2] 3', program='a = [1]\nfor i in range(2):\n    a.append(i)\nprint(a, len(a))')
+    yield 'stories', line('stories', '82', family='change', numbers=[3, 6, 100], first=0, second=1, thing=0, aside=1,
+                          aside_number=7)
+    yield 'stories_share', line('stories', '5', family='share', numbers=[3, 9, 2], first=0, second=1, thing=0, aside=0,
+                                aside_number=0)
+
+
+for name, data in more_task_line_seeds():
+    put('task_line', name, data)
 for name, data in task_line_seeds():
     put('task_line', name, data)

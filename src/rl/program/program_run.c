@@ -8,7 +8,7 @@
 
 enum {
     WALK_MAX = 3000,  /* functions of this file within each other: about a megabyte of this machine's stack */
-    STACK_MAX = 8192, /* values of calls and their arguments that wait at once */
+    STACK_MAX = 4000, /* values of calls and their arguments that wait at once */
 };
 
 typedef enum flow { FLOW_FAULT, FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE, FLOW_RETURN } flow;

@@ -193,7 +193,6 @@ static void solve(const void *p, fm_buffer *working, fm_buffer *answer) {
     fm_buffer_text(working, "\n");
 }
 
-
 static fm_verdict check(const void *p, const char *answer, size_t size) {
     const sorting *s = p;
     items all = split_words(s->words);
