@@ -55,7 +55,7 @@ typedef struct fm_program_result {
 
 /* Reads a program. *out is NULL, and result->end FM_PROGRAM_SYNTAX with line and message, when the text
  * is none: that is no failure of this function. Fails with FM_ERR_MEMORY only. */
-fm_status fm_program_parse(const char *text, size_t n, fm_program **out, fm_program_result *result,
+fm_status fm_program_parse(const char *source, size_t n, fm_program **out, fm_program_result *result,
                            fm_error *err);
 void fm_program_free(fm_program *program); /* NULL is fine */
 

@@ -26,7 +26,7 @@ static node *name_or_call(parser *p);
 
 static node *literal(parser *p) {
     const token *t = p->at;
-    node *n = fm_parse_node(p, t->kind == TOKEN_NUMBER ? NODE_NUMBER : NODE_TEXT);
+    node *n = fm_program_node(p, t->kind == TOKEN_NUMBER ? NODE_NUMBER : NODE_TEXT);
     if (!n) return NULL;
     p->at++;
     n->number = t->number;
@@ -46,19 +46,19 @@ static node *literal(parser *p) {
 static bool items(parser *p, node *owner, sign close) {
     node **end = &owner->items;
     while (!parser_takes(p, close)) {
-        node *item = fm_parse_expression(p, 0);
+        node *item = fm_program_expression(p, 0);
         if (!item) return false;
         fm_program_append(owner, end, item);
         end = &item->next;
         if (!raise(p, owner, item)) return false;
         if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, close))
-            return fm_parse_expected(p, close == SIGN_CLOSE ? "',' or ')'" : "',' or ']'");
+            return fm_program_expected(p, close == SIGN_CLOSE ? "',' or ')'" : "',' or ']'");
     }
     return true;
 }
 
 static node *list_display(parser *p) {
-    node *n = fm_parse_node(p, NODE_LIST);
+    node *n = fm_program_node(p, NODE_LIST);
     if (!n) return NULL;
     p->at++;
     return items(p, n, SIGN_CLOSE_LIST) ? n : NULL;
@@ -66,20 +66,20 @@ static node *list_display(parser *p) {
 
 static node *bracketed(parser *p) {
     p->at++;
-    node *n = fm_parse_expression(p, 0);
+    node *n = fm_program_expression(p, 0);
     if (!n) return NULL;
     if (!parser_takes(p, SIGN_CLOSE)) {
-        fm_parse_expected(p, "')'");
+        fm_program_expected(p, "')'");
         return NULL;
     }
     return n;
 }
 
 static node *prefix_operator(parser *p, node_kind kind, int binds) {
-    node *n = fm_parse_node(p, kind);
+    node *n = fm_program_node(p, kind);
     if (!n) return NULL;
     p->at++;
-    n->left = fm_parse_expression(p, binds);
+    n->left = fm_program_expression(p, binds);
     return n->left && raise(p, n, n->left) ? n : NULL;
 }
 
@@ -88,7 +88,7 @@ static node *word_value(parser *p, int least) {
     case WORD_TRUE:
     case WORD_FALSE:
     case WORD_NONE: {
-        node *n = fm_parse_node(p, p->at->word == WORD_NONE ? NODE_NONE : NODE_TRUTH);
+        node *n = fm_program_node(p, p->at->word == WORD_NONE ? NODE_NONE : NODE_TRUTH);
         if (n) n->number = p->at->word == WORD_TRUE;
         p->at++;
         return n;
@@ -96,7 +96,7 @@ static node *word_value(parser *p, int least) {
     case WORD_NOT:
         if (least <= BIND_NOT) return prefix_operator(p, NODE_NOT, BIND_NOT);
         return wrong(p, "'not' needs brackets here");
-    default: fm_parse_expected(p, "a value"); return NULL;
+    default: fm_program_expected(p, "a value"); return NULL;
     }
 }
 
@@ -112,7 +112,7 @@ static node *prefix(parser *p, int least) {
     if (parser_sees(p, SIGN_OPEN_LIST)) return list_display(p);
     if (parser_sees(p, SIGN_MINUS)) return prefix_operator(p, NODE_MINUS, BIND_SIGN);
     if (parser_sees(p, SIGN_PLUS)) return prefix_operator(p, NODE_PLUS, BIND_SIGN);
-    fm_parse_expected(p, "a value");
+    fm_program_expected(p, "a value");
     return NULL;
 }
 
@@ -130,13 +130,13 @@ static bool print_option(parser *p, node *n) {
         return fm_program_wrong(p->reading, p->at->line, "print() has no such option but sep and end");
     if (*option) return fm_program_wrong(p->reading, p->at->line, "an option of print() stands twice");
     p->at += 2;
-    if (p->at->kind != TOKEN_TEXT) return fm_parse_expected(p, "a text in quotes");
+    if (p->at->kind != TOKEN_TEXT) return fm_program_expected(p, "a text in quotes");
     *option = literal(p);
     return *option != NULL;
 }
 
 static node *print_call(parser *p) {
-    node *n = fm_parse_node(p, NODE_PRINT);
+    node *n = fm_program_node(p, NODE_PRINT);
     if (!n) return NULL;
     p->at += 2;
     for (node **end = &n->items; !parser_takes(p, SIGN_CLOSE);) {
@@ -144,13 +144,13 @@ static node *print_call(parser *p) {
             if (!print_option(p, n)) return NULL;
         } else {
             if (n->left || n->right) return wrong(p, "what is printed stands before sep and end");
-            node *item = fm_parse_expression(p, 0);
+            node *item = fm_program_expression(p, 0);
             if (!item || !raise(p, n, item)) return NULL;
             fm_program_append(n, end, item);
             end = &item->next;
         }
         if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, SIGN_CLOSE)) {
-            fm_parse_expected(p, "',' or ')'");
+            fm_program_expected(p, "',' or ')'");
             return NULL;
         }
     }
@@ -160,7 +160,7 @@ static node *print_call(parser *p) {
 static node *name_or_call(parser *p) {
     bool calls = p->at[1].kind == TOKEN_SIGN && p->at[1].sign == SIGN_OPEN;
     if (is_named(p, p->at, "print")) return calls ? print_call(p) : wrong(p, "print is a function: print(...)");
-    node *n = fm_parse_node(p, calls ? NODE_CALL : NODE_GLOBAL);
+    node *n = fm_program_node(p, calls ? NODE_CALL : NODE_GLOBAL);
     if (!n) return NULL;
     n->id = (int)p->at->number;
     n->number = n->id;
@@ -176,11 +176,11 @@ static node *name_or_call(parser *p) {
 
 /* ---- what stands behind a value ------------------------------------------------------------------ */
 
-static node *absent(parser *p) { return fm_parse_node(p, NODE_NONE); }
+static node *absent(parser *p) { return fm_program_node(p, NODE_NONE); }
 
 /* left[begin:end:step], the first part being read. */
 static node *slice(parser *p, node *left, node *begin) {
-    node *n = fm_parse_node(p, NODE_SLICE);
+    node *n = fm_program_node(p, NODE_SLICE);
     node *part = begin ? begin : absent(p);
     if (!n || !part) return NULL;
     n->left = left;
@@ -189,7 +189,7 @@ static node *slice(parser *p, node *left, node *begin) {
         if (i > 0) {
             bool colon = parser_takes(p, SIGN_COLON);
             bool empty = !colon || parser_sees(p, SIGN_COLON) || parser_sees(p, SIGN_CLOSE_LIST);
-            part = empty ? absent(p) : fm_parse_expression(p, 0);
+            part = empty ? absent(p) : fm_program_expression(p, 0);
             if (!part) return NULL;
         }
         fm_program_append(n, end, part);
@@ -201,20 +201,20 @@ static node *slice(parser *p, node *left, node *begin) {
 
 static node *index_or_slice(parser *p, node *left) {
     p->at++;
-    node *first = parser_sees(p, SIGN_COLON) ? NULL : fm_parse_expression(p, 0), *n;
+    node *first = parser_sees(p, SIGN_COLON) ? NULL : fm_program_expression(p, 0), *n;
     if (!first && !parser_sees(p, SIGN_COLON)) return NULL;
     if (parser_sees(p, SIGN_COLON)) {
         n = slice(p, left, first);
         if (!n) return NULL;
     } else {
-        n = fm_parse_node(p, NODE_INDEX);
+        n = fm_program_node(p, NODE_INDEX);
         if (!n) return NULL;
         n->left = left;
         n->right = first;
         if (!raise(p, n, first)) return NULL;
     }
     if (!parser_takes(p, SIGN_CLOSE_LIST)) {
-        fm_parse_expected(p, "']'");
+        fm_program_expected(p, "']'");
         return NULL;
     }
     return raise(p, n, left) ? n : NULL;
@@ -223,11 +223,11 @@ static node *index_or_slice(parser *p, node *left) {
 static node *method_call(parser *p, node *left) {
     p->at++;
     if (p->at->kind != TOKEN_NAME) {
-        fm_parse_expected(p, "a name behind '.'");
+        fm_program_expected(p, "a name behind '.'");
         return NULL;
     }
     const char *name = p->names[p->at->number].text;
-    node *n = fm_parse_node(p, NODE_METHOD);
+    node *n = fm_program_node(p, NODE_METHOD);
     if (!n) return NULL;
     n->left = left;
     n->number = fm_builtin_find(name, true);
@@ -237,7 +237,7 @@ static node *method_call(parser *p, node *left) {
     }
     p->at++;
     if (!parser_takes(p, SIGN_OPEN)) {
-        fm_parse_expected(p, "'('");
+        fm_program_expected(p, "'('");
         return NULL;
     }
     if (!items(p, n, SIGN_CLOSE) || !raise(p, n, left)) return NULL;
@@ -290,7 +290,7 @@ static bool take_relation(parser *p, relation *out) {
     } else {
         *out = REL_NOT_IN;
         p->at++;
-        if (!parser_sees_word(p, WORD_IN)) return fm_parse_expected(p, "'in' behind 'not'");
+        if (!parser_sees_word(p, WORD_IN)) return fm_program_expected(p, "'in' behind 'not'");
     }
     p->at++;
     return true;
@@ -298,14 +298,14 @@ static bool take_relation(parser *p, relation *out) {
 
 /* a < b <= c: all of them hold, and b is computed once. */
 static node *comparison(parser *p, node *left) {
-    node *n = fm_parse_node(p, NODE_COMPARE);
+    node *n = fm_program_node(p, NODE_COMPARE);
     if (!n) return NULL;
     n->left = left;
     node **end = &n->items;
     while (binding(p) == BIND_COMPARE) {
         relation rel;
         if (!take_relation(p, &rel)) return NULL;
-        node *operand = fm_parse_expression(p, BIND_COMPARE + 1);
+        node *operand = fm_program_expression(p, BIND_COMPARE + 1);
         if (!operand || !raise(p, n, operand)) return NULL;
         operand->relation = (uint8_t)rel;
         fm_program_append(n, end, operand);
@@ -316,17 +316,17 @@ static node *comparison(parser *p, node *left) {
 
 static node *binary(parser *p, node *left, int binds) {
     node_kind kind = binds == BIND_OR ? NODE_OR : binds == BIND_AND ? NODE_AND : NODE_BINARY;
-    node *n = fm_parse_node(p, kind);
+    node *n = fm_program_node(p, kind);
     if (!n) return NULL;
     n->operation = p->at->sign;
     n->left = left;
     p->at++;
     /* the right side of ** may have a sign and further powers */
-    n->right = fm_parse_expression(p, binds == BIND_POWER ? BIND_SIGN : binds + 1);
+    n->right = fm_program_expression(p, binds == BIND_POWER ? BIND_SIGN : binds + 1);
     return n->right && raise(p, n, left) && raise(p, n, n->right) ? n : NULL;
 }
 
-node *fm_parse_expression(parser *p, int least) {
+node *fm_program_expression(parser *p, int least) {
     if (++p->nesting > FM_PROGRAM_NESTING_MAX) return wrong(p, "too many brackets or operators within each other");
     node *left = postfix(p, prefix(p, least));
     for (int binds; left && (binds = binding(p)) != 0 && binds >= least;) {

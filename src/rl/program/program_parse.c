@@ -21,13 +21,13 @@ static void describe(const parser *p, char *out, size_t n) {
     }
 }
 
-bool fm_parse_expected(parser *p, const char *what) {
+bool fm_program_expected(parser *p, const char *what) {
     char found[80];
     describe(p, found, sizeof found);
     return fm_program_wrong(p->reading, p->at->line, "%s is expected, not %s", what, found);
 }
 
-node *fm_parse_node(parser *p, node_kind kind) {
+node *fm_program_node(parser *p, node_kind kind) {
     node *n = fm_arena_alloc(p->reading->arena, sizeof *n);
     if (!n) {
         fm_program_no_memory(p->reading);
@@ -68,21 +68,21 @@ static bool give_target(parser *p, const node *target) {
 
 /* A chain of expressions with commas between; *owner counts them. */
 static node *expressions(parser *p, node *owner, node *first) {
-    node *chain = first ? first : fm_parse_expression(p, 0), *last = chain;
+    node *chain = first ? first : fm_program_expression(p, 0), *last = chain;
     if (!chain) return NULL;
     for (owner->count = 1; parser_takes(p, SIGN_COMMA); owner->count++) {
-        last->next = fm_parse_expression(p, 0);
+        last->next = fm_program_expression(p, 0);
         if (!(last = last->next)) return NULL;
     }
     return chain;
 }
 
 static node *assignment(parser *p, node *first) {
-    node *n = fm_parse_node(p, NODE_ASSIGN);
+    node *n = fm_program_node(p, NODE_ASSIGN);
     if (!n || !(n->items = expressions(p, n, first))) return NULL;
     uint32_t targets = n->count;
     if (!parser_takes(p, SIGN_IS)) {
-        fm_parse_expected(p, "'='");
+        fm_program_expected(p, "'='");
         return NULL;
     }
     for (const node *t = n->items; t; t = t->next)
@@ -94,22 +94,22 @@ static node *assignment(parser *p, node *first) {
 }
 
 static node *augmented(parser *p, node *target) {
-    node *n = fm_parse_node(p, NODE_AUGMENT);
+    node *n = fm_program_node(p, NODE_AUGMENT);
     if (!n || !give_target(p, target)) return NULL;
     n->operation = (uint8_t)(p->at->sign - SIGN_PLUS_IS + SIGN_PLUS);
     n->left = target;
     p->at++;
-    n->right = fm_parse_expression(p, 0);
+    n->right = fm_program_expression(p, 0);
     return n->right ? n : NULL;
 }
 
 static node *expression_statement(parser *p) {
-    node *first = fm_parse_expression(p, 0);
+    node *first = fm_program_expression(p, 0);
     if (!first) return NULL;
     if (parser_sees(p, SIGN_IS) || parser_sees(p, SIGN_COMMA)) return assignment(p, first);
     if (p->at->kind == TOKEN_SIGN && p->at->sign >= SIGN_PLUS_IS && p->at->sign <= SIGN_POWER_IS)
         return augmented(p, first);
-    node *n = fm_parse_node(p, NODE_DO);
+    node *n = fm_program_node(p, NODE_DO);
     if (!n) return NULL;
     n->line = first->line;
     n->left = first;
@@ -124,12 +124,12 @@ static node *wrong(parser *p, const char *message) {
 }
 
 static node *word_statement(parser *p, node_kind kind) {
-    node *n = fm_parse_node(p, kind);
+    node *n = fm_program_node(p, kind);
     if (!n) return NULL;
     if ((kind == NODE_BREAK || kind == NODE_CONTINUE) && !p->loops) return wrong(p, "this stands in no loop");
     if (kind == NODE_RETURN && !p->function) return wrong(p, "'return' stands in no function");
     p->at++;
-    if (kind == NODE_RETURN && p->at->kind != TOKEN_NEWLINE && !(n->left = fm_parse_expression(p, 0))) return NULL;
+    if (kind == NODE_RETURN && p->at->kind != TOKEN_NEWLINE && !(n->left = fm_program_expression(p, 0))) return NULL;
     return n;
 }
 
@@ -143,7 +143,7 @@ static node *simple(parser *p) {
     else n = expression_statement(p);
     if (!n) return NULL;
     if (p->at->kind != TOKEN_NEWLINE) {
-        fm_parse_expected(p, "the end of the line");
+        fm_program_expected(p, "the end of the line");
         return NULL;
     }
     p->at++;
@@ -155,13 +155,13 @@ static node *statement(parser *p);
 /* ": statement" or an indented block; all statements in a chain. */
 static node *block(parser *p) {
     if (!parser_takes(p, SIGN_COLON)) {
-        fm_parse_expected(p, "':'");
+        fm_program_expected(p, "':'");
         return NULL;
     }
     if (p->at->kind != TOKEN_NEWLINE) return simple(p);
     if (p->at[1].kind != TOKEN_INDENT) {
         p->at++;
-        fm_parse_expected(p, "an indented block");
+        fm_program_expected(p, "an indented block");
         return NULL;
     }
     p->at += 2;
@@ -177,10 +177,10 @@ static node *block(parser *p) {
 }
 
 static bool branch(parser *p, node ***end, bool condition) {
-    node *n = fm_parse_node(p, NODE_BRANCH);
+    node *n = fm_program_node(p, NODE_BRANCH);
     if (!n) return false;
     p->at++;
-    if (condition && !(n->left = fm_parse_expression(p, 0))) return false;
+    if (condition && !(n->left = fm_program_expression(p, 0))) return false;
     if (!(n->items = block(p))) return false;
     **end = n;
     *end = &n->next;
@@ -188,7 +188,7 @@ static bool branch(parser *p, node ***end, bool condition) {
 }
 
 static node *if_statement(parser *p) {
-    node *n = fm_parse_node(p, NODE_IF);
+    node *n = fm_program_node(p, NODE_IF);
     if (!n) return NULL;
     node **end = &n->items;
     if (!branch(p, &end, true)) return NULL;
@@ -206,38 +206,38 @@ static node *loop_block(parser *p, node *n) {
 }
 
 static node *while_statement(parser *p) {
-    node *n = fm_parse_node(p, NODE_WHILE);
+    node *n = fm_program_node(p, NODE_WHILE);
     if (!n) return NULL;
     p->at++;
-    n->left = fm_parse_expression(p, 0);
+    n->left = fm_program_expression(p, 0);
     return n->left ? loop_block(p, n) : NULL;
 }
 
 static node *for_statement(parser *p) {
-    node *n = fm_parse_node(p, NODE_FOR);
+    node *n = fm_program_node(p, NODE_FOR);
     if (!n) return NULL;
     p->at++;
     if (p->at->kind != TOKEN_NAME || (p->at[1].kind == TOKEN_SIGN)) {
-        fm_parse_expected(p, "one name and 'in' behind 'for'");
+        fm_program_expected(p, "one name and 'in' behind 'for'");
         return NULL;
     }
-    n->left = fm_parse_expression(p, FM_PARSE_ALONE);
+    n->left = fm_program_expression(p, FM_PROGRAM_ALONE);
     if (!n->left || !give_target(p, n->left)) return NULL;
     if (!parser_sees_word(p, WORD_IN)) {
-        fm_parse_expected(p, "'in'");
+        fm_program_expected(p, "'in'");
         return NULL;
     }
     p->at++;
-    n->right = fm_parse_expression(p, 0);
+    n->right = fm_program_expression(p, 0);
     return n->right ? loop_block(p, n) : NULL;
 }
 
 /* ---- functions ----------------------------------------------------------------------------------- */
 
 static bool parameters(parser *p, function *f) {
-    if (!parser_takes(p, SIGN_OPEN)) return fm_parse_expected(p, "'('");
+    if (!parser_takes(p, SIGN_OPEN)) return fm_program_expected(p, "'('");
     while (!parser_takes(p, SIGN_CLOSE)) {
-        if (p->at->kind != TOKEN_NAME) return fm_parse_expected(p, "a parameter's name");
+        if (p->at->kind != TOKEN_NAME) return fm_program_expected(p, "a parameter's name");
         int id = (int)p->at->number;
         if (p->place[id]) return fm_program_wrong(p->reading, p->at->line, "two parameters have one name");
         if (f->parameters == FM_PROGRAM_PARAMETERS_MAX)
@@ -245,7 +245,7 @@ static bool parameters(parser *p, function *f) {
         if (!give(p, id, p->at->line)) return false;
         f->parameters++;
         p->at++;
-        if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, SIGN_CLOSE)) return fm_parse_expected(p, "',' or ')'");
+        if (!parser_takes(p, SIGN_COMMA) && !parser_sees(p, SIGN_CLOSE)) return fm_program_expected(p, "',' or ')'");
     }
     return true;
 }
@@ -271,7 +271,7 @@ static bool settle_names(parser *p, size_t first_call) {
 }
 
 static bool function_head(parser *p, function *f) {
-    if (p->at->kind != TOKEN_NAME) return fm_parse_expected(p, "the function's name");
+    if (p->at->kind != TOKEN_NAME) return fm_program_expected(p, "the function's name");
     f->id = (int)p->at->number;
     f->line = p->at->line;
     const char *name = p->names[f->id].text;
@@ -285,7 +285,7 @@ static bool function_head(parser *p, function *f) {
 }
 
 static node *definition(parser *p) {
-    node *n = fm_parse_node(p, NODE_DEF);
+    node *n = fm_program_node(p, NODE_DEF);
     function *f = fm_arena_alloc(p->reading->arena, sizeof *f);
     if (!n || !f) {
         fm_program_no_memory(p->reading);
@@ -350,11 +350,11 @@ static bool program(parser *p) {
     return true;
 }
 
-bool fm_program_read_tree(reading *r, const lexed *lexed, struct fm_program *out) {
-    parser p = {.reading = r, .program = out, .at = lexed->tokens, .names = lexed->names};
-    size_t n = (size_t)lexed->n_names;
-    out->names = lexed->names;
-    out->n_names = lexed->n_names;
+bool fm_program_read_tree(reading *r, const lexed *all, struct fm_program *out) {
+    parser p = {.reading = r, .program = out, .at = all->tokens, .names = all->names};
+    size_t n = (size_t)all->n_names;
+    out->names = all->names;
+    out->n_names = all->n_names;
     p.functions = fm_alloc_array(n + 1, sizeof(function *), FM_MEM_OTHER);
     p.given = fm_alloc_array(n + 1, sizeof *p.given, FM_MEM_OTHER);
     p.place = fm_alloc_array(n + 1, sizeof *p.place, FM_MEM_OTHER);

@@ -34,12 +34,12 @@ static inline bool parser_takes(parser *p, sign s) {
 }
 
 /* "expected X, not Y"; false. */
-bool fm_parse_expected(parser *p, const char *what);
-node *fm_parse_node(parser *p, node_kind kind);
+bool fm_program_expected(parser *p, const char *what);
+node *fm_program_node(parser *p, node_kind kind);
 /* Appends to a chain and counts. */
 void fm_program_append(node *owner, node **end, node *item);
 
-enum { FM_PARSE_ALONE = 100 }; /* a value without operators */
+enum { FM_PROGRAM_ALONE = 100 }; /* a value without operators */
 
 /* An expression whose operators bind at least as tightly as `least` (0: any). NULL after a fault. */
-node *fm_parse_expression(parser *p, int least);
+node *fm_program_expression(parser *p, int least);

@@ -51,10 +51,10 @@ static void tell_assigned(run *r, const node *target, value v) {
     if (is_name(target)) tell(r, FM_PROGRAM_ASSIGNED, r->line, name_of(r, target), &v, 1);
 }
 
-static void tell_item_assigned(run *r, const node *list, int64_t i, value v) {
+static void tell_item_assigned(run *r, const node *of, int64_t i, value v) {
     char name[100];
-    if (!is_name(list)) return;
-    snprintf(name, sizeof name, "%s[%lld]", name_of(r, list), (long long)i);
+    if (!is_name(of)) return;
+    snprintf(name, sizeof name, "%s[%lld]", name_of(r, of), (long long)i);
     tell(r, FM_PROGRAM_ASSIGNED, r->line, name, &v, 1);
 }
 
@@ -334,7 +334,7 @@ static bool store(run *r, const node *target, value v) {
         if (r->watch) tell_assigned(r, target, v);
         return true;
     }
-    list *l;
+    list *l = NULL;
     value index;
     int64_t i;
     if (!find_item(r, target, &l, &index, &i)) return false;
@@ -369,7 +369,7 @@ static bool changed(run *r, const node *n, value *v) {
 
 static bool augment(run *r, const node *n) {
     const node *target = n->left;
-    list *l;
+    list *l = NULL;
     value index, v;
     int64_t i;
     if (target->kind != NODE_INDEX) return load(r, target, &v) && changed(r, n, &v) && store(r, target, v);
@@ -467,15 +467,15 @@ static flow execute(run *r, const node *block) {
 
 /* ---- reading and running ------------------------------------------------------------------------- */
 
-fm_status fm_program_parse(const char *text, size_t n, fm_program **out, fm_program_result *result,
+fm_status fm_program_parse(const char *source, size_t n, fm_program **out, fm_program_result *result,
                            fm_error *err) {
     *out = NULL;
     *result = (fm_program_result){0};
     fm_program *p = fm_alloc_zero(sizeof *p, FM_MEM_OTHER);
     if (!p) return fm_fail_memory(err, sizeof *p, "a program");
     reading r = {.arena = &p->arena, .result = result};
-    lexed lexed = {0};
-    bool good = fm_program_lex(&r, text, n, &lexed) && fm_program_read_tree(&r, &lexed, p);
+    lexed all = {0};
+    bool good = fm_program_lex(&r, source, n, &all) && fm_program_read_tree(&r, &all, p);
     if (good) *out = p;
     else fm_program_free(p);
     return r.no_memory ? fm_fail_memory(err, n, "a program") : FM_OK;

@@ -78,4 +78,4 @@ struct fm_program {
 };
 
 /* The tree of the tokens. False after a fault. */
-bool fm_program_read_tree(reading *r, const lexed *lexed, struct fm_program *out);
+bool fm_program_read_tree(reading *r, const lexed *all, struct fm_program *out);

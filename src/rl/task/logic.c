@@ -124,24 +124,6 @@ static bool generate(int band, int phrasing, fm_dice *d, void *out) {
     return keep_text(&f, l->names, l->formula);
 }
 
-static fm_status valid(const void *p, fm_error *err) {
-    const logic *l = p;
-    fm_formula f;
-    int n = variables(l);
-    bool good = n >= 1 && strspn(l->names, "abcdeghijklmnopqrsuvwxyz") == (size_t)n;
-    for (int i = 0; good && i < n; i++) good = strchr(l->names, l->names[i]) == l->names + i;
-    if (!good)
-        return fm_fail(err, FM_ERR_FORMAT, "\"names\" has 1 to %d different small letters other than t and f",
-                       FM_FORMULA_VARIABLES);
-    if (!fm_formula_read(l->formula, strlen(l->formula), l->names, &f) || f.n > 32)
-        return fm_fail(err, FM_ERR_FORMAT, "\"formula\" is no formula of these names, or has more than 32 parts");
-    if (rewrites(l) && doubling(&f) > 2)
-        return fm_fail(err, FM_ERR_FORMAT, "a \"formula\" to be rewritten has at most two of xor and <->");
-    if (rewrites(l) && !needs_rewriting(l, &f))
-        return fm_fail(err, FM_ERR_FORMAT, "\"formula\" has the form that is asked for already");
-    return FM_OK;
-}
-
 static void put_names(const logic *l, fm_buffer *out) {
     for (int i = 0; i < variables(l); i++) fm_buffer_format(out, i ? ", %c" : "%c", l->names[i]);
 }
@@ -326,6 +308,36 @@ static fm_verdict check(const void *p, const char *answer, size_t size) {
     if (l->asked == COUNTERMODELS) return check_rows(l, (uint16_t)(~table & all), answer, size);
     if (!fm_formula_read(answer, size, l->names, &g) || needs_rewriting(l, &g)) return FM_WRONG;
     return fm_formula_table(&g, g.n - 1, n) == table ? FM_RIGHT : FM_WRONG;
+}
+
+/* ---- facts of strangers -------------------------------------------------------------------------- */
+
+/* Is what the working ends with still a formula that can be read? */
+static bool finds_an_answer(const logic *l) {
+    fm_buffer working = {0}, answer = {0};
+    solve(l, &working, &answer);
+    bool finds = !working.failed && !answer.failed && check(l, fm_buffer_string(&answer), answer.size) == FM_RIGHT;
+    fm_buffer_clear(&working);
+    fm_buffer_clear(&answer);
+    return finds;
+}
+
+static fm_status valid(const void *p, fm_error *err) {
+    const logic *l = p;
+    fm_formula f;
+    int n = variables(l);
+    bool good = n >= 1 && strspn(l->names, "abcdeghijklmnopqrsuvwxyz") == (size_t)n;
+    for (int i = 0; good && i < n; i++) good = strchr(l->names, l->names[i]) == l->names + i;
+    if (!good)
+        return fm_fail(err, FM_ERR_FORMAT, "\"names\" has 1 to %d different small letters other than t and f",
+                       FM_FORMULA_VARIABLES);
+    if (!fm_formula_read(l->formula, strlen(l->formula), l->names, &f) || f.n > 32)
+        return fm_fail(err, FM_ERR_FORMAT, "\"formula\" is no formula of these names, or has more than 32 parts");
+    if (rewrites(l) && !needs_rewriting(l, &f))
+        return fm_fail(err, FM_ERR_FORMAT, "\"formula\" has the form that is asked for already");
+    if (rewrites(l) && (doubling(&f) > 2 || !finds_an_answer(l)))
+        return fm_fail(err, FM_ERR_FORMAT, "\"formula\" is too large to be rewritten");
+    return FM_OK;
 }
 
 const fm_task_kind fm_task_logic = {

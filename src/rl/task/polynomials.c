@@ -189,9 +189,9 @@ static fm_polynomial throw_polynomial(fm_dice *d, int degree, int64_t most) {
 }
 
 /* The product of linear factors, the leading coefficients of which are up to `lead`. */
-static fm_polynomial throw_product(fm_dice *d, int factors, int64_t lead, int64_t most) {
+static fm_polynomial throw_product(fm_dice *d, int n, int64_t lead, int64_t most) {
     fm_polynomial q = {.c = {1}};
-    for (int i = 0; i < factors; i++) {
+    for (int i = 0; i < n; i++) {
         int64_t c[2] = {0, 1};
         c[0] = not_zero(d, most);
         if (i == 0) c[1] = fm_dice_between(d, 1, lead);

@@ -88,7 +88,7 @@ static void put_begin(drawing *w, int n) {
 }
 
 static void put_assignment(drawing *w) {
-    char value[60];
+    char result[60];
     static const char *const changes[] = {"+=", "-=", "*="};
     char name = any_name(w);
     int form = throw(w, 0, 11), by = throw(w, 2, 6);
@@ -97,8 +97,8 @@ static void put_assignment(drawing *w) {
         put(w, "%c %s %d", name, changes[form], by);
         return;
     }
-    put_value(w, value, sizeof value);
-    put(w, "%c = %s", name, value);
+    put_value(w, result, sizeof result);
+    put(w, "%c = %s", name, result);
 }
 
 static void put_if(drawing *w) {
@@ -274,11 +274,12 @@ static void see(void *context, const fm_program_event *e) {
 }
 
 /* Runs it, watched by `w` unless that is NULL; the line that it prints, without the line's end, is added to `line`. */
-static fm_status run_program(const char *text, watched *w, fm_buffer *line, fm_program_result *result, fm_error *err) {
+static fm_status run_program(const char *source, watched *w, fm_buffer *line, fm_program_result *result,
+                             fm_error *err) {
     fm_program *program;
     fm_program_watch watch = {see, w};
     size_t begin = line->size;
-    FM_TRY(fm_program_parse(text, strlen(text), &program, result, err));
+    FM_TRY(fm_program_parse(source, strlen(source), &program, result, err));
     if (!program) return FM_OK;
     fm_status status = fm_program_run(program, "", 0, &limits, w ? &watch : NULL, line, result, err);
     fm_program_free(program);
@@ -323,7 +324,8 @@ static fm_status valid(const void *p, fm_error *err) {
                          result.message);
     bool plain = line.size > 0;
     for (size_t i = 0; i < line.size; i++) plain &= line.data[i] >= 32 && line.data[i] < 127;
-    if (status == FM_OK && !plain) status = fm_fail(err, FM_ERR_FORMAT, "\"program\" must print one line of plain letters");
+    if (status == FM_OK && !plain)
+        status = fm_fail(err, FM_ERR_FORMAT, "\"program\" must print one line of plain letters");
     fm_buffer_clear(&line);
     return status;
 }
