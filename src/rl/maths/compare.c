@@ -60,10 +60,11 @@ static fm_tree_node *integer(fm_comparison *c, int64_t value) {
     return x;
 }
 
-/* value * unit, in base units; NULL without memory. */
+/* value * unit, in base units, or only what of it is a number ("million"); NULL without memory. */
 static const fm_tree_node *in_base_units(fm_comparison *c, const fm_tree_node *value,
-                                         const fm_unit *unit) {
+                                         const fm_unit *unit, bool numbers) {
     for (int i = 0; i < unit->n_factors && value; i++) {
+        if (numbers && !unit->factor[i].number) continue;
         bool up = unit->factor[i].power > 0;
         const fm_tree_node *top = integer(c, unit->factor[i].numerator),
                            *bottom = integer(c, unit->factor[i].denominator);
@@ -102,6 +103,13 @@ static bool same_unit_words(fm_comparison *c, const fm_tree_node *a, const fm_tr
     return same;
 }
 
+/* "million": with it, the unit itself is left out. */
+static bool is_number(const fm_unit *unit) {
+    for (int i = 0; i < unit->n_factors; i++)
+        if (!unit->factor[i].number) return false;
+    return true;
+}
+
 static fm_verdict value_only(fm_comparison *c, fm_value gold, fm_value given);
 
 static fm_verdict compare_quantities(fm_comparison *c, fm_value gold, fm_value given) {
@@ -119,13 +127,15 @@ static fm_verdict compare_quantities(fm_comparison *c, fm_value gold, fm_value g
         return same ? value_only(c, gold_value, given_value)
                     : fm_compare_wrong(c, "it counts something else");
     }
-    if (!known || !known_too || memcmp(a.dimension, b.dimension, sizeof a.dimension) != 0)
-        return fm_compare_wrong(c, "the unit is another");
+    bool omitted =
+        known && known_too && (is_number(&b) ? !c->options->unit_required : is_number(&a));
+    bool same = known && known_too && memcmp(a.dimension, b.dimension, sizeof a.dimension) == 0;
+    if (!same && !omitted) return fm_compare_wrong(c, "the unit is another");
     const char *unfinished =
         c->options->any_form ? NULL : fm_form_unfinished(&c->scope, gold.x, given.x);
     if (unfinished) return fm_compare_wrong(c, unfinished);
-    const fm_tree_node *x = in_base_units(c, gold_value.x, &a),
-                       *y = in_base_units(c, given_value.x, &b);
+    const fm_tree_node *x = in_base_units(c, gold_value.x, &a, !same),
+                       *y = in_base_units(c, given_value.x, &b, !same);
     if (!x || !y) return no_memory(c);
     return fm_scalar_equal(&c->scope, with(gold, x), with(given, y), &c->why);
 }
@@ -136,8 +146,19 @@ static fm_verdict compare_half_measured(fm_comparison *c, fm_value gold, fm_valu
     if (left && c->options->unit_required) return fm_compare_wrong(c, "the unit is missing");
     const fm_tree_node *sign = left ? gold.x : given.x;
     bool as_number = sign->kind == FM_TREE_PERCENT || sign->kind == FM_TREE_DEGREE;
+    const fm_tree_node *value = left ? left : right;
+    fm_unit unit;
+    if (read_unit(sign, &unit)) value = in_base_units(c, value, &unit, true);
+    if (!value) return no_memory(c);
+    if (value != left && value != right) { /* 5 million, 5000000: finished as they stand */
+        if (left ? fm_form_is_literal(left) && !fm_form_is_literal(given.x)
+                 : !fm_form_is_literal(right))
+            return fm_compare_wrong(c, "something is left to be calculated");
+        return fm_scalar_equal(&c->scope, left ? with(gold, value) : gold,
+                               left ? given : with(given, value), &c->why);
+    }
     fm_verdict verdict =
-        value_only(c, left ? with(gold, left) : gold, right ? with(given, right) : given);
+        value_only(c, left ? with(gold, left) : gold, left ? given : with(given, right));
     if (verdict == FM_RIGHT || !as_number) return verdict;
     fm_verdict exact = value_only(c, gold, given);
     return exact == FM_WRONG ? verdict : exact;
@@ -192,8 +213,7 @@ static fm_verdict compare_based(fm_comparison *c, const fm_tree_node *gold,
 /* Does this decimal round the value correctly, to within half a unit of its last place? */
 static fm_verdict compare_rounded(fm_comparison *c, fm_value exact, fm_value rounded) {
     const fm_tree_node *x = rounded.x->kind == FM_TREE_NEGATE ? rounded.x->child[0] : rounded.x;
-    const char *point =
-        x->kind == FM_TREE_NUMBER ? memchr(x->text, '.', (size_t)x->text_n) : NULL;
+    const char *point = x->kind == FM_TREE_NUMBER ? memchr(x->text, '.', (size_t)x->text_n) : NULL;
     if (!point) return fm_compare_wrong(c, "what follows the sign of rounding is no decimal");
     fm_tree_node half = {.kind = FM_TREE_NUMBER, .text = "5", .text_n = 1};
     half.exponent = -(int)(x->text + x->text_n - point);
@@ -214,14 +234,13 @@ static fm_verdict compare_side(fm_comparison *c, fm_value gold, fm_value side, b
     loose.any_form = true;
     if (!last) c->options = &loose;
     bool value = is_scalar(side.x) || side.x->kind == FM_TREE_QUANTITY;
-    fm_verdict verdict =
-        value ? fm_compare_value(c, gold, side) : fm_compare(c, gold.x, side.x);
+    fm_verdict verdict = value ? fm_compare_value(c, gold, side) : fm_compare(c, gold.x, side.x);
     c->options = strict;
     return verdict;
 }
 
-/* a = b = c, or a = b \approx c, where one value is wanted: every side must be it (but a label in front),
- * or, behind \approx, a decimal that rounds it. The last exact side must be finished. */
+/* a = b = c, or a = b \approx c, where one value is wanted: every side must be it (but a label in
+ * front), or, behind \approx, a decimal that rounds it. The last exact side must be finished. */
 static fm_verdict compare_chain(fm_comparison *c, fm_value gold, fm_value given) {
     const fm_tree_node *x = given.x;
     bool chain = x->kind == FM_TREE_CHAIN;
@@ -235,8 +254,9 @@ static fm_verdict compare_chain(fm_comparison *c, fm_value gold, fm_value given)
         bool about = i >= 0 && link->op == FM_RELATION_ABOUT;
         if (i >= 0 && link->op != FM_RELATION_EQUAL && !about)
             return fm_compare_wrong(c, "a value was asked for");
-        fm_verdict one = about ? compare_rounded(c, gold, side)
-                               : compare_side(c, gold, side, !next || next->op == FM_RELATION_ABOUT);
+        fm_verdict one = about
+                             ? compare_rounded(c, gold, side)
+                             : compare_side(c, gold, side, !next || next->op == FM_RELATION_ABOUT);
         if (one == FM_WRONG) return one;
         if (one == FM_UNDECIDED) all = one;
     }

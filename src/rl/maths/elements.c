@@ -3,6 +3,8 @@
 #include "rl/maths/equivalence.h"
 #include "rl/maths/measure.h"
 
+#include <string.h>
+
 typedef fm_tree_node node;
 
 /* Operands of one sign side by side: a : b : c, A \cup B. */
@@ -59,6 +61,9 @@ static bool unit_begins(const fm_parser *p, const fm_lexeme *l, const fm_lexeme 
     if (fm_parse_is_sign(l, '%') || fm_parse_is_sign(l, FM_SIGN_DEGREE))
         return false; /* these are postfix signs */
     bool value = l[-1].kind == FM_LEX_NUMBER;
+    if ((l->kind == FM_LEX_TEXT || l->kind == FM_LEX_WORD) &&
+        fm_unit_is_operation(l->s, (size_t)l->n))
+        return false;
     if (l->kind == FM_LEX_TEXT || l->kind == FM_LEX_WORD)
         return (l + 1 == p->end) || fm_unit_read(l->from, n, &ignored);
     if (fm_parse_is_sign(l, '$')) return l + 1 == p->end;
@@ -166,7 +171,7 @@ void fm_tree_parse(fm_tree *tree, const char *s, size_t n, fm_tree_reading readi
         fm_parse_refuse_memory(&p);
         return;
     }
-    fm_lexemes(s, n, lexemes);
+    fm_lexemes(s, n, reading.commas, lexemes);
     p.at = lexemes;
     if (p.at->kind == FM_LEX_END) {
         fm_parse_refuse(&p, "it is empty");
@@ -176,5 +181,7 @@ void fm_tree_parse(fm_tree *tree, const char *s, size_t n, fm_tree_reading readi
     if (x && p.at->kind != FM_LEX_END)
         x = fm_parse_refuse(&p, "a bracket closes that was not opened");
     if (x && x->n == 1) x = x->child[0];
+    for (const fm_lexeme *l = lexemes; l->kind != FM_LEX_END; l++)
+        if (l->kind == FM_LEX_NUMBER && memchr(l->s, ',', (size_t)l->n)) tree->thousands = true;
     tree->root = x;
 }

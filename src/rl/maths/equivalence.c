@@ -34,13 +34,20 @@ static bool is_measured(const fm_tree_node *x) {
            (x->kind == FM_TREE_RELATION && x->child[1]->kind == FM_TREE_QUANTITY);
 }
 
-/* One way to read what can be read in two. */
-static fm_verdict read_and_compare(text gold, text given, const fm_maths_options *options,
-                                   bool tight, bool common, fm_arena *arena, fm_tree trees[2],
-                                   const char **why) {
-    fm_tree_parse(&trees[0], gold.s, gold.n, (fm_tree_reading){FM_LETTERS_SPACED, tight}, arena);
+/* What can be read in two ways, and how it is read now. */
+typedef struct way {
+    bool tight;                     /* a/bc is a over bc */
+    bool common;                    /* log is of base 10 */
+    bool gold_commas, given_commas; /* 1,234 is a list of two */
+} way;
+
+static fm_verdict read_and_compare(text gold, text given, const fm_maths_options *options, way as,
+                                   fm_arena *arena, fm_tree trees[2], const char **why) {
+    fm_tree_reading reading = {FM_LETTERS_SPACED, as.tight, as.gold_commas};
+    fm_tree_parse(&trees[0], gold.s, gold.n, reading, arena);
     bool units = trees[0].root && (is_measured(trees[0].root) || !trees[0].variables);
-    fm_tree_reading reading = {units ? FM_LETTERS_UNITS : FM_LETTERS_VARIABLES, tight};
+    reading.letters = units ? FM_LETTERS_UNITS : FM_LETTERS_VARIABLES;
+    reading.commas = as.given_commas;
     fm_tree_parse(&trees[1], given.s, given.n, reading, arena);
     *why = "there was no memory";
     if (trees[0].memory || trees[1].memory) return FM_UNDECIDED;
@@ -50,31 +57,40 @@ static fm_verdict read_and_compare(text gold, text given, const fm_maths_options
     if (!trees[1].root) return FM_WRONG;
     fm_comparison c = {.options = options, .arena = arena};
     c.scope = (fm_scope){
-        .seed = hash(hash(0xcbf29ce484222325u, gold), given), .common = common, .work = WORK};
+        .seed = hash(hash(0xcbf29ce484222325u, gold), given), .common = as.common, .work = WORK};
     fm_verdict verdict = fm_compare(&c, trees[0].root, trees[1].root);
     *why = c.why;
-    if (c.scope.work < 0 && verdict != FM_RIGHT) {
-        *why = "it takes too long to compare";
-        return FM_UNDECIDED;
-    }
-    return verdict;
+    if (c.scope.work >= 0 || verdict == FM_RIGHT) return verdict;
+    *why = "it takes too long to compare";
+    return FM_UNDECIDED;
 }
 
-/* A slash in front of a product and a logarithm without a base are read both ways. */
+/* A slash in front of a product and a logarithm without a base are read both ways. So are commas,
+ * if the other side is a list: in an answer they may part what the gold parts; a gold stays
+ * undecided. */
 static fm_verdict compare_texts(text gold, text given, const fm_maths_options *options,
                                 fm_arena *arena, const char **why) {
-    fm_tree trees[2];
-    fm_verdict verdict = read_and_compare(gold, given, options, false, false, arena, trees, why);
+    fm_tree trees[2], ignored[2];
+    const char *other_why;
+    fm_verdict verdict = read_and_compare(gold, given, options, (way){0}, arena, trees, why);
+    if (!trees[0].root || !trees[1].root) return verdict;
     bool slash = trees[0].slash || trees[1].slash, bare = trees[0].bare_log || trees[1].bare_log;
-    for (int other = 1; other < 4; other++) {
-        if (((other & 1) && !slash) || ((other & 2) && !bare)) continue;
-        fm_verdict again =
-            read_and_compare(gold, given, options, other & 1, other & 2, arena, trees, why);
-        if (again == verdict) continue;
+    for (int k = 1; k < 4; k++) {
+        if (((k & 1) && !slash) || ((k & 2) && !bare)) continue;
+        way other = {.tight = k & 1, .common = k & 2};
+        if (read_and_compare(gold, given, options, other, arena, ignored, &other_why) == verdict)
+            continue;
         *why = "it can be read in two ways, and is right in one of them";
         return FM_UNDECIDED;
     }
-    return verdict;
+    if (verdict != FM_WRONG) return verdict;
+    way parted = {.gold_commas = trees[0].thousands && trees[1].root->kind == FM_TREE_LIST,
+                  .given_commas = trees[1].thousands && trees[0].root->kind == FM_TREE_LIST};
+    if (!parted.gold_commas && !parted.given_commas) return verdict;
+    if (read_and_compare(gold, given, options, parted, arena, ignored, &other_why) != FM_RIGHT)
+        return verdict;
+    *why = "the expected answer is a number with commas, or a list";
+    return parted.gold_commas ? FM_UNDECIDED : FM_RIGHT;
 }
 
 static fm_verdict judge(text gold, text given, const fm_maths_options *options, fm_arena *arena,

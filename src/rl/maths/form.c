@@ -111,7 +111,7 @@ bool fm_form_is_echo(const char *prompt, size_t prompt_n, const char *given, siz
     fm_lexeme *text = fm_arena_array(arena, prompt_n + 1, sizeof *text);
     int *border = fm_arena_array(arena, given_n + 2, sizeof *border);
     if (!word || !text || !border) return false;
-    fm_lexemes(given, given_n, word);
+    fm_lexemes(given, given_n, false, word);
     int n = 0;
     bool operation = false;
     for (; word[n].kind != FM_LEX_END; n++)
@@ -119,7 +119,7 @@ bool fm_form_is_echo(const char *prompt, size_t prompt_n, const char *given, siz
                     word[0].kind == FM_LEX_FUNCTION ||
                     (word[0].kind == FM_LEX_SIGN && word[0].value >= 256);
     if (!operation) return false;
-    fm_lexemes(prompt, prompt_n, text);
+    fm_lexemes(prompt, prompt_n, false, text);
     return occurs(text, word, n, border);
 }
 

@@ -324,8 +324,8 @@ static bool lex_sign(lexer *x) {
     return true;
 }
 
-void fm_lexemes(const char *s, size_t n, fm_lexeme *out) {
-    lexer x = {s, s + n, out, 0, 0, false};
+void fm_lexemes(const char *s, size_t n, bool commas, fm_lexeme *out) {
+    lexer x = {s, s + n, out, 0, commas, false};
     while (x.s < x.end) {
         if (lex_blank(&x)) continue;
         if (is_digit(*x.s) || (*x.s == '.' && rest(&x) > 1 && is_digit(x.s[1])))

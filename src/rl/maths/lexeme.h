@@ -47,8 +47,9 @@ typedef struct fm_lexeme {
     bool space;       /* white space in front */
 } fm_lexeme;
 
-/* Writes at most n + 1 lexemes, the last of them FM_LEX_END. */
-void fm_lexemes(const char *s, size_t n, fm_lexeme *out);
+/* `commas`: a comma parts a list, and no thousands. Writes at most n + 1 lexemes, the last of them
+ * FM_LEX_END. */
+void fm_lexemes(const char *s, size_t n, bool commas, fm_lexeme *out);
 
 /* What stands around an answer and is no part of it is taken off: white space, $ $, \( \), ** **,
  * \boxed{ }, a period at the end. */

@@ -37,6 +37,20 @@ static const unit_row *find(const char *s, size_t n) {
 
 bool fm_unit_known(const char *s, size_t n) { return find(s, n) != NULL; }
 
+bool fm_unit_is_operation(const char *s, size_t n) {
+    static const char words[] = "|squared|cubed|factorial|half|halves|third|thirds|fourth|fourths|"
+                                "quarter|quarters|fifth|fifths|"
+                                "sixth|sixths|seventh|sevenths|eighth|eighths|ninth|ninths|tenth|"
+                                "tenths|hundredth|hundredths|"
+                                "thousandth|thousandths|times|plus|minus|over|point|less|more|not|"
+                                "wrong|double|triple|twice|mod|"
+                                "hundreds|choose|divided|multiplied|least|most|";
+    if (n == 0 || n > NAME_MAX_BYTES) return false;
+    for (const char *at = words; (at = strchr(at, '|')) && at[1]; at++)
+        if (strncmp(at + 1, s, n) == 0 && at[n + 1] == '|') return true;
+    return false;
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct reader {
@@ -102,6 +116,10 @@ static bool read_factor(reader *r, int sign, fm_unit *unit) {
     power *= raised * sign;
     unit->factor[unit->n_factors].numerator = row->numerator;
     unit->factor[unit->n_factors].denominator = row->denominator;
+    bool number = *name != '%';
+    for (int i = 0; i < FM_UNIT_DIMENSIONS; i++) number = number && row->dimension[i] == 0;
+    if (row->numerator == 1 && row->denominator == 100) number = false; /* percent, cent */
+    unit->factor[unit->n_factors].number = number;
     unit->factor[unit->n_factors++].power = power;
     for (int i = 0; i < FM_UNIT_DIMENSIONS; i++) unit->dimension[i] += row->dimension[i] * power;
     unit->percent = unit->n_factors == 1 && *name == '%' && power == 1;

@@ -13,6 +13,7 @@ typedef struct fm_unit {
     struct {
         int64_t numerator, denominator;
         int power;
+        bool number; /* a million: it never may be left out */
     } factor[FM_UNIT_FACTORS];
     int n_factors;
     int dimension[FM_UNIT_DIMENSIONS]; /* metre, kilogram, second, kelvin, ampere, dollar */
@@ -22,6 +23,9 @@ typedef struct fm_unit {
 /* Reads "km/h", "square metres", "\text{ cm}^2", "m s^{-2}", "miles per hour"; all of it must be
  * units. */
 bool fm_unit_read(const char *s, size_t n, fm_unit *unit);
+
+/* Words behind a number that change it: "5 squared", "5 thirds". They count nothing. */
+bool fm_unit_is_operation(const char *s, size_t n);
 
 /* True if s[0, n) is the name of one unit of the table. */
 bool fm_unit_known(const char *s, size_t n);

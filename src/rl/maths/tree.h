@@ -115,12 +115,14 @@ typedef struct fm_tree {
     bool memory;    /* there was none */
     bool variables; /* a name occurs */
     bool bare_log;  /* a logarithm without a base occurs */
+    bool thousands; /* a comma stands between thousands */
     bool slash;     /* "a/bc" occurs: a/b times c, or a over bc? */
 } fm_tree;
 
 typedef struct fm_tree_reading {
     fm_tree_letters letters;
-    bool tight; /* "a/bc" is a over bc */
+    bool tight;  /* "a/bc" is a over bc */
+    bool commas; /* "1,234" is a list of two */
 } fm_tree_reading;
 
 /* Nodes and texts lie in the arena; `s` must outlive the tree. */
