@@ -97,7 +97,7 @@ typedef struct fm_op {
     fm_value (*sample)(fm_plan *plan, const struct fm_sampler *sampler, int variant);
 } fm_op;
 
-enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 5 };
+enum { FM_NODE_INPUTS = 4, FM_NODE_OUTPUTS = 6 };
 
 struct fm_node {
     const fm_op *op;

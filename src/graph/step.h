@@ -80,6 +80,16 @@ static inline bool fm_segment_is_fast(const fm_segment *s, int64_t position) {
 /* Predictions of a row that a lesson may have: the next token, and one for each MTP module. */
 enum { FM_DEPTHS = 4 };
 
+/* What a teacher expects behind each row: its likeliest tokens, and their shares at a temperature T, of
+ * softmax(logits / T). A share of all other tokens together closes each row. */
+typedef struct fm_teaching {
+    int64_t top;          /* tokens that are told apart; fewer than the vocabulary has */
+    const int32_t *ids;   /* [n_rows][top], each once */
+    const float *shares;  /* [n_rows][top + 1]: of the ids, then of all others */
+    double temperature;
+    double weight;        /* of the divergence; that of cross entropy is 1 - weight */
+} fm_teaching;
+
 /* What a step's rows are to learn. A row predicts the token that follows it (depth 0) and, through MTP
  * module d, the one d places further on. Weights hold everything that makes a sum of -log p a loss: the
  * mask, 1 / tokens of the whole optimiser step (so that no cut into steps changes a gradient) and, for
@@ -91,6 +101,7 @@ typedef struct fm_lesson {
      * of the whole optimiser step. 0: none. */
     double sequence_balance, device_balance, communication_balance;
     int64_t devices, device_limit;   /* of the last two: groups of experts, and how many a token may reach */
+    const fm_teaching *teaching;     /* for fm_distil; NULL elsewhere */
 } fm_lesson;
 
 typedef struct fm_step {
@@ -102,7 +113,7 @@ typedef struct fm_step {
     const int32_t *output_rows;     /* rows whose logits are wanted, ascending */
     const fm_kv_shape *kv;
     const float *hidden;            /* MTP plans: [n_rows, D] of the main model; NULL otherwise */
-    const fm_lesson *lesson;        /* learning plans; NULL otherwise */
+    const fm_lesson *lesson;        /* learning plans, and weights of depth 0 for fm_likeliest; NULL otherwise */
 } fm_step;
 
 /* The segment that row t belongs to; t < n_rows. */

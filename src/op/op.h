@@ -93,6 +93,16 @@ fm_value fm_select_outputs(fm_plan *p, fm_value x);
  * states x [T, D] and the head w [V, D]; 0 where the lesson gives the row no weight. Where the plan learns,
  * gradients begin here: those of weight * nll. */
 fm_value fm_xent(fm_plan *p, fm_value x, const fm_weight *w, int depth);
+/* The same with a teacher (step->lesson->teaching), of the next token: the result [T, 1] is
+ *   (1 - weight) nll + weight T^2 KL,   KL = sum over i of p_i log(p_i / q_i)
+ * over the tokens that the teaching tells apart and all others as one; p the teacher's shares, q the student's
+ * at temperature T. *facts [T, 2] receives nll and KL. Hinton et al. 2015, section 2.1. */
+fm_value fm_distil(fm_plan *p, fm_value x, const fm_weight *w, fm_value *facts);
+/* What a teacher says: of the rows that the lesson gives a weight at depth 0, the `top` likeliest ids below
+ * `vocabulary`, [T, top] int32, likeliest first, and in *shares [T, top + 1] theirs of softmax(logits / temperature)
+ * and that of all others. Other rows hold rubbish. Not in plans that learn. */
+fm_value fm_likeliest(fm_plan *p, fm_value x, const fm_weight *w, int64_t top, int64_t vocabulary, double temperature,
+                      fm_value *shares);
 /* A copy of x that outlives the run's later nodes, under a name. */
 fm_value fm_observe(fm_plan *p, fm_value x, const char *name);
 

@@ -16,9 +16,15 @@ static const fm_segment *segments_of(void *const *pages) {
 static const int32_t ids[ROWS] = {3, 0, 5, 3, 1, 6, 3}, outputs[] = {0, 2, 3, 6};
 static const int32_t ahead[ROWS] = {0, 5, 3, -1, 6, 3, -1}, further[ROWS] = {5, 3, -1, -1, 3, -1, -1};
 static const float weights[ROWS] = {0.3f, 0.2f, 0.7f, 0, 1.1f, 0.4f, 0}, fewer[ROWS] = {0.9f, 0, 0, 0, 0.3f};
+/* What a teacher says of three tokens, sure of itself, quite unsure, and of the rest. */
+static const int32_t told_ids[ROWS * 3] = {0, 5, 2, 5, 4, 1, 3, 0, 6, 1, 2, 3, 6, 3, 0, 2, 3, 6, 0, 1, 2};
+static const float shares[ROWS * 4] = {0.5f, 0.2f, 0.1f, 0.2f,   0.97f, 0.02f, 0.01f, 0,      0.3f, 0.2f, 0.1f, 0.4f,
+                                       0.9f, 0.05f, 0, 0.05f,    0.01f, 0.01f, 0, 0.98f,      1, 0, 0, 0,
+                                       0.25f, 0.25f, 0.25f, 0.25f};
+static const fm_teaching teaching = {.top = 3, .ids = told_ids, .shares = shares, .temperature = 1.7, .weight = 0.6};
 static const fm_lesson lesson = {.ahead = {ahead, further}, .weights = {weights, fewer}, .sequence_balance = 0.7,
                                  .device_balance = 0.3, .communication_balance = 0.2, .devices = 4,
-                                 .device_limit = 2};
+                                 .device_limit = 2, .teaching = &teaching};
 
 /* ---- what a sample is recorded over ----------------------------------------------------------------- */
 
@@ -357,7 +363,8 @@ static void in_bf16_gradients_are_near_those_of_floats(void **state) {
             end(&exact), end(&rounded);
         }
         if (op->sample) end(&exact);
-        if (op == &fm_op_linear || op == &fm_op_experts || op == &fm_op_xent) assert_true(all > 0);
+        if (op == &fm_op_linear || op == &fm_op_experts || op == &fm_op_xent || op == &fm_op_distil)
+             assert_true(all > 0);
     }
 }
 
