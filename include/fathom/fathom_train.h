@@ -85,7 +85,8 @@ FATHOM_API fathom_status fathom_grad(const char *path, const int32_t *ids, size_
 
 typedef struct fathom_run_progress {
     int64_t step, steps;
-    double loss, rate, norm;
+    double loss, rate, norm; /* loss: cross entropy, in nats */
+    double divergence;    /* from the teacher's predictions, in nats; NAN: there is no teacher */
     double tokens_per_second;
     double share_of_peak; /* of what the processor's products reach; NAN: not known */
     double seconds_left;
@@ -111,9 +112,17 @@ FATHOM_API fathom_status fathom_pretrain(const char *run, const fathom_run_optio
                                          fathom_error *err);
 
 /* The same for supervised fine-tuning of the model that model.start names: data with masks (docs/data.md), every
- * document by itself, a cosine from a smaller learning rate. All weights learn. */
+ * document by itself, a cosine from a smaller learning rate. With lora.rank a low-rank adapter learns and the model,
+ * of any kind that opens, stays as it is; checkpoints are then folders as PEFT writes them, for
+ * fathom_model_options.adapter. */
 FATHOM_API fathom_status fathom_sft(const char *run, const fathom_run_options *options, char **json,
                                     fathom_error *err);
+
+/* The same for learning from another model: from its text, which is data like other; or, with teacher.model, from
+ * its predictions too: the divergence of the student's from them (teacher.top, temperature, weight). The teacher is
+ * any model that opens, with the same tokenizer. */
+FATHOM_API fathom_status fathom_distill(const char *run, const fathom_run_options *options, char **json,
+                                        fathom_error *err);
 
 /* All keys of a recipe with default and help, for people; as Markdown if `markdown`. fathom_free. */
 FATHOM_API fathom_status fathom_recipe_help(bool markdown, char **text, fathom_error *err);

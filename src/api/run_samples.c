@@ -60,8 +60,8 @@ static fm_status write_on(sampling *s, const char *prompt, uint64_t number, fm_e
     return fm_run_log_end(s->log, err);
 }
 
-fm_status fm_api_run_samples(const char *checkpoint, int64_t step, const fm_run_recipe *recipe, fm_run_log *log,
-                             fm_error *err) {
+fm_status fm_api_run_samples(const char *model, const char *adapter, int64_t step, const fm_run_recipe *recipe,
+                             fm_run_log *log, fm_error *err) {
     static const char *const nothing[] = {""};
     fathom_error why;
     fathom_model_options o = fathom_model_defaults();
@@ -71,7 +71,8 @@ fm_status fm_api_run_samples(const char *checkpoint, int64_t step, const fm_run_
     o.threads = (int)recipe->run.threads;
     o.activations = FATHOM_ACTIVATIONS_F32;
     o.no_mtp = true;
-    FM_TRY(said(fathom_model_open(checkpoint, &o, &s.model, &why), &why, err));
+    o.adapter = adapter;
+    FM_TRY(said(fathom_model_open(model, &o, &s.model, &why), &why, err));
     fm_status status = FM_OK;
     for (size_t i = 0; fathom_model_tokenizer(s.model) && i < prompts.n && status == FM_OK; i++)
         status = write_on(&s, prompts.at[i], (uint64_t)i, err);

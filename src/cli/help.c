@@ -106,7 +106,7 @@ void fm_help_overview(fm_buffer *out, bool colour) {
     page p = page_of(out, colour);
     fm_buffer_format(out, "%sfathom%s %s: the DeepSeek family on the processor you have\n",
                      p.bold, p.reset, FATHOM_VERSION);
-    fm_buffer_text(out, "Usage: fathom COMMAND [OPTION]... [ARGUMENT]...\n\n");
+    fm_buffer_text(out, "Usage: fathom COMMAND [OPTION]... [ARGUMENT]...\n");
     const struct group *before = NULL;
     for (size_t i = 0; i < fm_n_commands; i++) {
         const struct group *g = group_of(fm_commands[i].command);

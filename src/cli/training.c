@@ -19,9 +19,10 @@ static bool show(void *context, const fathom_run_progress *p) {
     /* Where lines cannot be taken back, a few dozen tell the story. */
     int64_t every = p->steps / 40 > 0 ? p->steps / 40 : 1;
     if (!w->moves && p->step % every && !last && p->step != 1) return !fm_interrupted();
-    fprintf(stderr, "%sstep %s%lld%s/%lld  loss %s%.4f%s  %.0f tok/s", w->moves ? "\r\033[K" : "", w->ink.bold,
-            (long long)p->step, w->ink.reset, (long long)p->steps, w->ink.bold, p->loss, w->ink.reset,
-            p->tokens_per_second);
+    fprintf(stderr, "%sstep %s%lld%s/%lld  loss %s%.4f%s", w->moves ? "\r\033[K" : "", w->ink.bold,
+            (long long)p->step, w->ink.reset, (long long)p->steps, w->ink.bold, p->loss, w->ink.reset);
+    if (isfinite(p->divergence)) fprintf(stderr, "  KL %s%.4f%s", w->ink.bold, p->divergence, w->ink.reset);
+    fprintf(stderr, "  %.0f tok/s", p->tokens_per_second);
     if (isfinite(p->share_of_peak)) fprintf(stderr, "  %.0f %% of peak", 100 * p->share_of_peak);
     if (!last) fprintf(stderr, "  %s%s left%s", w->ink.dim, fm_human_seconds(p->seconds_left), w->ink.reset);
     if (!w->moves || last) fputc('\n', stderr);
@@ -62,7 +63,7 @@ static fm_status help_recipe(fm_error *err) {
 /* ---- the run -----------------------------------------------------------------------------------*/
 
 /* Options that are keys like others. */
-enum { KEYS = 4, MOST = FM_TEXTS_MAX + KEYS };
+enum { KEYS = 6, MOST = FM_TEXTS_MAX + KEYS };
 
 static size_t gather(const fm_training *a, const char **out, fm_buffer own[KEYS]) {
     size_t n = 0;
@@ -70,6 +71,8 @@ static size_t gather(const fm_training *a, const char **out, fm_buffer own[KEYS]
     if (a->model) fm_buffer_format(&own[1], "model.start=%s", a->model);
     if (a->steps > 0) fm_buffer_format(&own[2], "run.steps=%lld", (long long)a->steps);
     if (a->threads > 0) fm_buffer_format(&own[3], "run.threads=%lld", (long long)a->threads);
+    if (a->teacher) fm_buffer_format(&own[4], "teacher.model=%s", a->teacher);
+    if (a->lora > 0) fm_buffer_format(&own[5], "lora.rank=%lld", (long long)a->lora);
     for (int i = 0; i < KEYS; i++)
         if (own[i].size) out[n++] = fm_buffer_string(&own[i]);
     for (size_t i = 0; i < a->settings.n; i++) out[n++] = a->settings.at[i];

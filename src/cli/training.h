@@ -5,16 +5,22 @@
 #include "fathom/fathom_train.h"
 
 typedef struct fm_training {
-    const char *run, *recipe, *model, *data;
+    const char *run, *recipe, *model, *teacher, *data;
     fm_texts settings;
-    int64_t steps, threads;
+    int64_t steps, threads, lora;
     bool help_recipe, json;
 } fm_training;
 
-/* fathom_pretrain or fathom_sft. */
+/* fathom_pretrain, fathom_sft or fathom_distill. */
 typedef fathom_status (*fm_training_fn)(const char *run, const fathom_run_options *options, char **json,
                                         fathom_error *err);
 fm_status fm_training_run(const char *command, const fm_training *arguments, fm_training_fn train, fm_error *err);
+
+/* An adapter instead of all weights. */
+#define FM_LORA_OPTION                                                                                              \
+    {FM_OPTION_INTEGER, "lora", 'l', "RANK",                                                                        \
+     "lora.rank: a low-rank adapter learns and the model, quantised or not, stays as it is; 16 is usual",           \
+     offsetof(fm_training, lora), 1, 4096, NULL, NULL}
 
 /* Their options, in an array of fm_option. */
 #define FM_TRAINING_OPTIONS                                                                                         \

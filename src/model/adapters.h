@@ -26,6 +26,9 @@ fm_status fm_adapters_new(fm_model *model, const fm_adapter_options *options, fm
 /* `folder`: adapter_config.json and adapter_model.safetensors. What is not plain LoRA (DoRA, trained biases,
  * other modules) and tensors without a place are refused by name. */
 fm_status fm_adapters_open(fm_model *model, const char *folder, fm_adapters **out, fm_error *err);
+/* Reads the numbers of these very adapters from a folder that fm_adapters_write has filled. What products read is
+ * not made anew (pack/master.h). */
+fm_status fm_adapters_reload(fm_adapters *adapters, const char *folder, fm_error *err);
 /* Takes them off the model, whose plans must be gone. */
 void fm_adapters_free(fm_adapters *adapters);
 

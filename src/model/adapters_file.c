@@ -79,6 +79,14 @@ static fm_status check_shape(const reader *r, const fm_store_entry *e, int64_t r
                    e->name, (long long)rows, (long long)columns);
 }
 
+/* Into the masters, in the order of the model's rows. */
+static void decode(const fm_model *m, const fm_adapter_place *p, const fm_store_entry *down, const fm_store_entry *up) {
+    const fm_weight *a = &p->adapter.a, *b = &p->adapter.b;
+    for (int64_t i = 0; i < a->n_out; i++) fm_tensor_decode_row(&down->tensor, i, a->master + i * a->n_in);
+    for (int64_t i = 0; i < b->n_out; i++)
+        fm_tensor_decode_row(&up->tensor, fm_adapter_file_row(m, p->role, i), b->master + i * b->n_in);
+}
+
 static fm_status read_one(void *context, fm_weight *w, fm_role role, int64_t layer, int64_t expert) {
     reader *r = context;
     char module[FM_NAME_MAX];
@@ -95,11 +103,7 @@ static fm_status read_one(void *context, fm_weight *w, fm_role role, int64_t lay
     FM_TRY(check_shape(r, down, rank, w->n_in));
     FM_TRY(check_shape(r, up, w->n_out, rank));
     FM_TRY(fm_adapters_add(r->adapters, w, role, layer, rank, r->err));
-    const fm_adapter *a = &r->adapters->at[r->adapters->n - 1].adapter;
-    for (int64_t i = 0; i < rank; i++) fm_tensor_decode_row(&down->tensor, i, a->a.master + i * w->n_in);
-    for (int64_t i = 0; i < w->n_out; i++)
-        fm_tensor_decode_row(&up->tensor, fm_adapter_file_row(r->adapters->model, role, i),
-                             a->b.master + i * rank);
+    decode(r->adapters->model, &r->adapters->at[r->adapters->n - 1], down, up);
     r->used += 2;
     return FM_OK;
 }
@@ -143,6 +147,29 @@ fm_status fm_adapters_open(fm_model *model, const char *folder, fm_adapters **ou
     fm_free(path);
     if (status == FM_OK) *out = a;
     else fm_adapters_free(a);
+    return status;
+}
+
+static fm_status reread_one(const reader *r, const fm_adapter_place *p) {
+    const fm_weight *a = &p->adapter.a, *b = &p->adapter.b;
+    const fm_store_entry *down = find(r, p->module, 'A'), *up = find(r, p->module, 'B');
+    if (!down || !up)
+        return fm_fail(r->err, FM_ERR_FORMAT, "%s: %s is missing", fm_store_path(r->store), down ? b->name : a->name);
+    FM_TRY(check_shape(r, down, a->n_out, a->n_in));
+    FM_TRY(check_shape(r, up, b->n_out, b->n_in));
+    decode(r->adapters->model, p, down, up);
+    return FM_OK;
+}
+
+fm_status fm_adapters_reload(fm_adapters *a, const char *folder, fm_error *err) {
+    fm_store *store = NULL;
+    char *path = fm_path_join(folder, "adapter_model.safetensors");
+    if (!path) return fm_fail_memory(err, strlen(folder), "an adapter's name");
+    fm_status status = fm_store_open(path, &store, err);
+    reader r = {.adapters = a, .store = store, .err = err};
+    for (size_t i = 0; i < a->n && status == FM_OK; i++) status = reread_one(&r, &a->at[i]);
+    fm_store_close(store);
+    fm_free(path);
     return status;
 }
 

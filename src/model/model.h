@@ -156,6 +156,7 @@ typedef struct fm_record_options {
     bool experts; /* keep "routing.N" of every MoE layer N */
     bool states;  /* keep "states" [rows, D]: the state after the last norm of every row */
     const fm_watcher *watcher; /* adds up what goes into the weights; NULL: nobody does */
+    bool taught;  /* plans that learn: a teacher's predictions too (step->lesson->teaching, op.h: fm_distil) */
     bool recompute; /* plans that learn: norms and silu(gate) * up are made again on the way back, not kept */
 } fm_record_options;
 
@@ -171,9 +172,14 @@ fm_status fm_model_record_mtp(const fm_model *model, const fm_record_options *op
 /* Model and losses, in a plan that learns: every row predicts the token behind it, and the first `modules` of
  * multi-token prediction those after that: module d from the state that its forerunner (the model, module d - 1)
  * gives its head, and the token d places behind the row (DeepSeek-V3, section 2.2; the lesson of the step says
- * which). Kept: "nll.0", "nll.1", .. [rows], -log p of rows that have a weight; of every MoE layer N "routing.N", and
- * "balance.N", whose first double is its loss of balance. Module d is layer num_hidden_layers + d - 1. */
+ * which). Kept: "nll.0", "nll.1", .. [rows], -log p of rows that have a weight, or, where it is taught, for the first
+ * "loss.0" [rows] and "facts.0" [rows, 2], see fm_distil; of every MoE layer N "routing.N", and "balance.N", whose
+ * first double is its loss of balance. Module d is layer num_hidden_layers + d - 1. */
 fm_status fm_model_record_learning(const fm_model *model, const fm_record_options *options, int modules,
+                                   fm_plan *plan, fm_error *err);
+/* A model that teaches, in a plan that does not learn: kept are "likeliest.ids" [rows, top] and "likeliest.shares"
+ * [rows, top + 1], see fm_likeliest (op.h). */
+fm_status fm_model_record_teaching(const fm_model *model, int64_t top, int64_t vocabulary, double temperature,
                                    fm_plan *plan, fm_error *err);
 /* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do
  * not divide into blocks. */

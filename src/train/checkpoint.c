@@ -95,6 +95,13 @@ fm_status fm_checkpoint_put(fm_checkpoint *c, const char *name, const void *byte
     return status;
 }
 
+fm_status fm_checkpoint_add(fm_checkpoint *c, const char *name, fm_error *err) {
+    char *path = NULL;
+    FM_TRY(new_file(c, name, &path, err));
+    fm_free(path);
+    return FM_OK;
+}
+
 static const char *const metadata[] = {"format", "pt"}; /* Transformers insists on it */
 
 fm_status fm_checkpoint_put_tensors(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,

@@ -32,6 +32,8 @@ fm_status fm_checkpoint_put_tensors(fm_checkpoint *c, const char *name, const fm
 /* Tensor by tensor, see fm_safetensors_write_from. */
 fm_status fm_checkpoint_put_tensors_from(fm_checkpoint *c, const char *name, const fm_safetensors_item *items,
                                          size_t n, fm_item_fn fn, void *context, fm_error *err);
+/* A file that somebody has just written whole into fm_checkpoint_folder. */
+fm_status fm_checkpoint_add(fm_checkpoint *c, const char *name, fm_error *err);
 /* A file of another folder as it is; where there is none, nothing happens. */
 fm_status fm_checkpoint_copy(fm_checkpoint *c, const char *name, const char *from_folder, fm_error *err);
 /* Writes the manifest and gives the checkpoint its name, replacing one of that step. `hash` (may be NULL): the

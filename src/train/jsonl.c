@@ -58,6 +58,8 @@ static fm_status take_object(fm_jsonl *j, const fm_json *v, fm_error *err) {
         return refuse(j, "it needs one of \"text\", \"prompt\" with \"completion\", and \"messages\"", err);
     if (text) fm_buffer_put(&j->text, text, n);
     if (text) return FM_OK;
+    if (messages && fm_json_length(fm_json_get(v, "tools")))
+        return refuse(j, "a conversation has tools, which cannot be learnt from yet", err);
     if (messages) return take_messages(j, messages, err);
     FM_TRY(add_turn(j, "user", prompt, NULL, err));
     return add_turn(j, "assistant", completion, NULL, err);

@@ -28,7 +28,7 @@ static fm_status make_plan(fm_model *m, const fm_learning_options *o, fm_plan **
                          .activations = o->trainee.form == FM_WORDS_BF16 ? FM_ACTIVATIONS_BF16
                                                                         : FM_ACTIVATIONS_F32,
                          .kernels = o->trainee.kernels, .pool = o->trainee.pool};
-    fm_record_options record = {.experts = true, .recompute = o->recompute};
+    fm_record_options record = {.experts = true, .taught = o->taught, .recompute = o->recompute};
     FM_TRY(fm_plan_new(&p, plan, err));
     FM_TRY(fm_model_record_learning(m, &record, o->mtp, *plan, err));
     return fm_plan_place(*plan, bytes, err);
@@ -95,6 +95,8 @@ static fm_status check(const fm_learning *l, const fm_learning_step *s, fm_error
         return fm_fail(err, FM_ERR_ARGUMENT, "a step of %lld rows in %d segments does not fit into %lld in %lld",
                        (long long)s->n_rows, s->n_segments, (long long)l->options.rows,
                        (long long)l->options.segments);
+    if (l->options.taught != (s->lesson.teaching != NULL))
+        return fm_fail(err, FM_ERR_ARGUMENT, "a step needs a teaching where the plan was made for one, and only there");
     int64_t v = l->model->config.vocab_size;
     for (int64_t t = 0; t < s->n_rows; t++)
         for (int d = -1; d <= l->options.mtp; d++) {
@@ -107,12 +109,26 @@ static fm_status check(const fm_learning *l, const fm_learning_step *s, fm_error
     return FM_OK;
 }
 
+static const float *kept(const fm_learning *l, const char *name) {
+    return fm_plan_floats(l->plan, fm_plan_find(l->plan, name));
+}
+
+static void add_taught(const fm_learning *l, const fm_learning_step *s, fm_learning_loss *loss) {
+    const float *of_row = kept(l, "loss.0"), *facts = kept(l, "facts.0");
+    for (int64_t t = 0; s->lesson.weights[0] && t < s->n_rows; t++) {
+        loss->nats[0] += (double)facts[2 * t];
+        loss->divergence += (double)facts[2 * t + 1];
+        loss->weighted[0] += (double)s->lesson.weights[0][t] * (double)of_row[t];
+    }
+}
+
 static void add_losses(const fm_learning *l, const fm_learning_step *s, bool learns, fm_learning_loss *loss) {
     char name[32];
-    *loss = (fm_learning_loss){{0}, {0}, 0};
-    for (int d = 0; d <= l->options.mtp; d++) {
+    *loss = (fm_learning_loss){0};
+    if (l->options.taught) add_taught(l, s, loss);
+    for (int d = l->options.taught; d <= l->options.mtp; d++) {
         snprintf(name, sizeof name, "nll.%d", d);
-        const float *nll = fm_plan_floats(l->plan, fm_plan_find(l->plan, name));
+        const float *nll = kept(l, name);
         for (int64_t t = 0; s->lesson.weights[d] && t < s->n_rows; t++) {
             loss->nats[d] += (double)nll[t];
             loss->weighted[d] += (double)s->lesson.weights[d][t] * (double)nll[t];

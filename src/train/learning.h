@@ -11,6 +11,7 @@ typedef struct fm_learning_options {
     fm_trainee_options trainee; /* pool, kernels, what products multiply, what learns */
     int64_t rows, segments;     /* of the largest step */
     int mtp;                    /* modules of multi-token prediction that learn too; they must be bound */
+    bool taught;                /* steps have a teaching (fm_teaching) */
     bool recompute;             /* fm_record_options */
     fm_kv_type cache;           /* F32 or BF16 */
     uint64_t memory_limit;      /* bytes; 0: none */
@@ -39,7 +40,9 @@ typedef struct fm_learning_step {
 
 typedef struct fm_learning_loss {
     double nats[FM_DEPTHS];     /* sum of -log p over the rows that have a weight */
-    double weighted[FM_DEPTHS]; /* of weight * -log p: what the gradients are of, with `balance` */
+    double divergence;          /* of those of depth 0: sum of KL from the teacher's predictions, where there is one */
+    double weighted[FM_DEPTHS]; /* of weight * -log p, or what fm_distil makes of both: what the gradients are of,
+                                   with `balance` */
     double balance;             /* where the step learnt */
 } fm_learning_loss;
 

@@ -13,7 +13,12 @@ struct fm_model_student {
     float *weights[FM_DEPTHS]; /* [batch_tokens] */
     fm_segment *segments;      /* [most_segments] */
     int64_t most_segments;
+    fm_adapters *adapters;
+    const char *base;
+    fm_teacher *teacher;
 };
+
+int64_t fm_model_student_segments(int64_t batch_tokens) { return batch_tokens / TOKENS_PER_SEGMENT + 1; }
 
 /* ---- a batch -----------------------------------------------------------------------------------*/
 
@@ -22,8 +27,13 @@ static fm_learning_step step_of(const fm_model_student *s, const fm_student_task
     const fm_batch *b = t->batch;
     const fm_loader_segment *last = &b->segments[first + n - 1];
     int64_t from = b->segments[first].row;
+    const fm_config *c = &s->model->config;
     fm_learning_step step = {.n_rows = last->row + last->count - from, .ids = b->ids + from, .n_segments = (int)n,
-                             .segments = s->segments, .lesson = {.sequence_balance = t->balance}};
+                             .segments = s->segments,
+                             .lesson = {.sequence_balance = t->balance, .device_balance = t->device_balance,
+                                        .communication_balance = t->communication_balance,
+                                        .devices = t->devices ? t->devices : c->n_group,
+                                        .device_limit = t->device_limit ? t->device_limit : c->topk_group}};
     for (int64_t i = 0; i < n; i++)
         s->segments[i] = (fm_segment){.row = b->segments[first + i].row - from, .count = b->segments[first + i].count};
     for (int d = 0; d < s->face.ahead; d++) {
@@ -41,8 +51,15 @@ static fm_status run(fm_model_student *s, const fm_student_task *t, bool learns,
     for (int64_t at = 0; at < n; at += s->most_segments) {
         fm_learning_step step = step_of(s, t, at, n - at < s->most_segments ? n - at : s->most_segments);
         fm_learning_loss loss;
+        fm_teaching teaching;
+        if (s->teacher) {
+            FM_TRY(fm_teacher_ask(s->teacher, step.n_rows, step.ids, step.segments, step.n_segments,
+                                  step.lesson.weights[0], &teaching, err));
+            step.lesson.teaching = &teaching;
+        }
         FM_TRY(fm_learning_run(s->learning, &step, learns, &loss, err));
         for (int d = 0; d < s->face.ahead; d++) sum->nats[d] += loss.nats[d];
+        sum->divergence += loss.divergence;
         sum->balance += loss.balance;
         for (size_t i = 0; learns && i < s->face.n_layers; i++)
             fm_learning_add_load(s->learning, s->face.layers[i].layer, s->face.layers[i].load);
@@ -61,6 +78,21 @@ static fm_status changed(void *self, fm_error *err) {
     fm_learning_publish(((fm_model_student *)self)->learning);
     return FM_OK;
 }
+
+/* ---- checkpoints of adapters -------------------------------------------------------------------*/
+
+static fm_status save(void *self, fm_checkpoint *c, fm_error *err) {
+    fm_model_student *s = self;
+    FM_TRY(fm_adapters_write(s->adapters, fm_checkpoint_folder(c), s->base, err));
+    FM_TRY(fm_checkpoint_add(c, "adapter_config.json", err));
+    return fm_checkpoint_add(c, "adapter_model.safetensors", err);
+}
+
+static fm_status load(void *self, const char *checkpoint, fm_error *err) {
+    return fm_adapters_reload(((fm_model_student *)self)->adapters, checkpoint, err);
+}
+
+/* ---- where the time goes -----------------------------------------------------------------------*/
 
 static void profile(void *self, fm_json_writer *w) {
     enum { MOST = 64 };
@@ -86,7 +118,7 @@ static void profile(void *self, fm_json_writer *w) {
 static fm_status list_layers(fm_model_student *s, fm_error *err) {
     const fm_config *c = &s->model->config;
     const fm_learned_list *l = &s->face.learned;
-    int64_t layers = c->num_hidden_layers + s->model->n_mtp;
+    int64_t layers = c->num_hidden_layers + s->face.ahead - 1;
     s->face.layers = fm_alloc_array((size_t)layers + 1, sizeof *s->face.layers, FM_MEM_OTHER);
     if (!s->face.layers) return fm_fail_memory(err, (size_t)layers, "a list of layers");
     for (int64_t i = 0; i < layers; i++) {
@@ -104,16 +136,23 @@ static fm_status list_layers(fm_model_student *s, fm_error *err) {
 }
 
 static fm_status build(fm_model_student *s, const fm_model_student_options *o, fm_error *err) {
-    int mtp = s->model->n_mtp;
-    s->most_segments = o->batch_tokens / TOKENS_PER_SEGMENT + 1;
+    int mtp = o->adapters ? 0 : s->model->n_mtp;
+    s->adapters = o->adapters;
+    s->base = o->base;
+    s->teacher = o->teacher;
+    s->most_segments = fm_model_student_segments(o->batch_tokens);
     const fm_learning_options l = {
-        .trainee = {.form = o->bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .kernels = o->kernels, .pool = o->pool},
-        .rows = o->batch_tokens, .segments = s->most_segments, .mtp = mtp, .recompute = o->recompute,
+        .trainee = {.form = o->bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .kernels = o->kernels, .pool = o->pool,
+                    .adapters = o->adapters},
+        .rows = o->batch_tokens, .segments = s->most_segments, .mtp = mtp, .taught = o->teacher != NULL,
+        .recompute = o->recompute,
         .cache = o->bf16 ? FM_KV_BF16 : FM_KV_F32, .memory_limit = o->memory_limit};
     FM_TRY(fm_learning_new(s->model, &l, &s->learning, err));
     FM_TRY(fm_plan_profile(fm_learning_plan(s->learning), err));
     s->face = (fm_student){.self = s, .learned = *fm_learning_list(s->learning), .ahead = 1 + mtp,
+                           .taught = o->teacher != NULL,
                            .batch_tokens = o->batch_tokens, .learn = learn, .measure = measure, .changed = changed,
+                           .save = o->adapters ? save : NULL, .load = o->adapters ? load : NULL,
                            .profile = profile};
     s->segments = fm_alloc_array((size_t)s->most_segments, sizeof *s->segments, FM_MEM_OTHER);
     if (!s->segments) return fm_fail_memory(err, (size_t)s->most_segments * sizeof *s->segments, "segments");

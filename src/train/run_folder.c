@@ -111,7 +111,8 @@ fm_status fm_run_folder_open(const char *path, const fm_run_recipe *recipe, fm_r
         status = (out->source = fm_strdup(recipe->model.start)) ? FM_OK : fm_fail_memory(err, strlen(path), path);
     else if (status == FM_OK)
         status = make_initial(out, recipe, err);
-    if (status == FM_OK && !(out->model = fm_strdup(out->latest ? out->latest : out->source)))
+    bool is_model = out->latest && recipe->lora.rank == 0;
+    if (status == FM_OK && !(out->model = fm_strdup(is_model ? out->latest : out->source)))
         status = fm_fail_memory(err, strlen(path), path);
     if (status != FM_OK) fm_run_folder_close(out);
     return status;

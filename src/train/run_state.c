@@ -166,10 +166,12 @@ fm_status fm_run_state_save(fm_checkpoint *c, const fm_run_state *state, const f
     if (status == FM_OK) status = fm_checkpoint_put(c, "state.json", text.data, text.size, err);
     fm_buffer_clear(&text);
     FM_TRY(status);
-    FM_TRY(list_weights(t->learned, &list, err));
-    status = fm_checkpoint_put_tensors(c, "model.safetensors", list.at, list.n, err);
-    items_clear(&list);
-    FM_TRY(status);
+    if (!t->kept_apart) {
+        FM_TRY(list_weights(t->learned, &list, err));
+        status = fm_checkpoint_put_tensors(c, "model.safetensors", list.at, list.n, err);
+        items_clear(&list);
+        FM_TRY(status);
+    }
     FM_TRY(list_moments(t, &list, err));
     status = fm_checkpoint_put_tensors(c, "optimizer.safetensors", list.at, list.n, err);
     items_clear(&list);
@@ -204,12 +206,14 @@ fm_status fm_run_state_load(const char *path, const fm_run_tensors *t, fm_error 
     fm_json_free(root);
     if (steps < 0) return fm_fail(err, FM_ERR_FORMAT, "%s/state.json does not say how many steps were taken", path);
     fm_optim_set_steps(t->optim, steps);
-    FM_TRY(list_weights(t->learned, &list, err));
-    fm_status status = load_items(path, "model.safetensors", &list, err);
-    items_clear(&list);
-    FM_TRY(status);
+    if (!t->kept_apart) {
+        FM_TRY(list_weights(t->learned, &list, err));
+        fm_status status = load_items(path, "model.safetensors", &list, err);
+        items_clear(&list);
+        FM_TRY(status);
+    }
     FM_TRY(list_moments(t, &list, err));
-    status = load_items(path, "optimizer.safetensors", &list, err);
+    fm_status status = load_items(path, "optimizer.safetensors", &list, err);
     items_clear(&list);
     return status;
 }

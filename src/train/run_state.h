@@ -25,10 +25,11 @@ typedef struct fm_run_tensors {
     const fm_learned_list *learned;
     fm_optim *optim;
     fm_average *average; /* NULL: none is kept */
+    bool kept_apart;     /* the learned tensors are in files that the student writes and reads */
 } fm_run_tensors;
 
-/* state.json, model.safetensors and optimizer.safetensors into a checkpoint. Vectors are those tensors that are
- * norms and biases; all others have two dimensions. */
+/* state.json, model.safetensors (unless kept apart) and optimizer.safetensors into a checkpoint. Vectors are those
+ * tensors that are norms and biases; all others have two dimensions. */
 fm_status fm_run_state_save(fm_checkpoint *c, const fm_run_state *state, const fm_run_tensors *tensors,
                             fm_error *err);
 /* state.json of the checkpoint `path`. */

@@ -216,7 +216,8 @@ static fm_status prepare(fm_model *model, const fm_trainee_options *options, fm_
     if (model->config.from_gguf && !options->adapters)
         return fm_fail(err, FM_ERR_UNSUPPORTED,
                        "%s is GGUF, whose tensors are arranged for running, not for learning: convert it to a "
-                       "Hugging Face folder first (fathom convert)", fm_store_path(model->store));
+                       "Hugging Face folder first (fathom convert), or train an adapter on it (lora.rank)",
+                       fm_store_path(model->store));
     fm_trainee *t = fm_alloc_zero(sizeof *t, FM_MEM_OTHER);
     if (!t) return fm_fail_memory(err, sizeof *t, "a model that learns");
     t->model = model;

@@ -23,7 +23,12 @@ static fm_student_task task_of(const fm_trainer *t, const fm_loader_step *step, 
         double part = d == 0 ? 1 : mtp / modules;
         task.weight[d] = step->learnt[d] > 0 ? part / (double)step->learnt[d] : 0;
     }
-    task.balance = segments > 0 ? r->experts.balance / (double)segments : 0;
+    double each = segments > 0 ? 1 / (double)segments : 0;
+    task.balance = r->experts.balance * each;
+    task.device_balance = r->experts.device_balance * each;
+    task.communication_balance = r->experts.exchange_balance * each;
+    task.devices = r->experts.devices;
+    task.device_limit = r->experts.device_limit;
     return task;
 }
 
@@ -36,7 +41,8 @@ static int64_t micro_rows(const fm_trainer *t) {
 
 static int64_t count_segments(fm_trainer *t, const fm_loader_step *step) {
     int64_t segments = 0, by = micro_rows(t);
-    if (t->recipe->experts.balance == 0) return 0;
+    const fm_run_recipe *r = t->recipe;
+    if (r->experts.balance == 0 && r->experts.device_balance == 0 && r->experts.exchange_balance == 0) return 0;
     for (int64_t at = 0; at < step->n_rows; at += by) {
         fm_batch batch;
         fm_loader_view(t->loader, at, at + by < step->n_rows ? by : step->n_rows - at, &batch);
@@ -103,6 +109,7 @@ static fm_status take_step(fm_trainer *t, const fm_loader_step *step, fm_step_fa
     f->balance_loss = loss.balance;
     f->loss = step->learnt[0] > 0 ? loss.nats[0] / (double)step->learnt[0] : 0;
     f->mtp_loss = mean_of_modules(step, &loss, t->student->ahead - 1);
+    f->divergence = t->student->taught && step->learnt[0] > 0 ? loss.divergence / (double)step->learnt[0] : NAN;
     f->rate = fm_schedule_rate(&t->schedule, t->state.step);
     if (!isfinite(f->loss)) return not_finite(t, "loss", err);
     f->norm = fm_gradient_norm(&t->student->learned, &t->stretches, t->sums, t->pool);
@@ -122,7 +129,8 @@ static bool due(int64_t every, int64_t step) { return every > 0 && step % every 
 static bool tell(fm_trainer *t, const fm_step_facts *f) {
     int64_t steps = t->recipe->run.steps, left = steps - t->state.step;
     double mean = t->steps_timed > 0 ? t->seconds_timed / (double)t->steps_timed : f->seconds;
-    fm_run_progress p = {.step = t->state.step, .steps = steps, .loss = f->loss, .rate = f->rate, .norm = f->norm,
+    fm_run_progress p = {.step = t->state.step, .steps = steps, .loss = f->loss, .divergence = f->divergence,
+                         .rate = f->rate, .norm = f->norm,
                          .tokens_per_second = f->seconds > 0 ? (double)f->tokens / f->seconds : 0,
                          .share_of_peak = fm_trainer_share_of_peak(t, f), .seconds_left = mean * (double)left};
     return !t->options.progress || t->options.progress(t->options.context, &p);

@@ -4,7 +4,7 @@
  *     RUN/recipe.json       the whole recipe, defaults included
  *     RUN/log.jsonl         what happened (run_log.h)
  *     RUN/initial           from scratch: the model that has learnt nothing
- *     RUN/checkpoints/...   checkpoint.h; each of them is a model's folder
+ *     RUN/checkpoints/...   checkpoint.h; each of them is a model's folder, or an adapter's
  *
  * A run that is started again goes on from its newest whole checkpoint, with the very bits that it would have had
  * without the interruption, on any number of threads. */
@@ -20,7 +20,7 @@
 typedef struct fm_run_folder {
     char *path, *checkpoints;
     char *source;       /* where the model came from, with config.json and tokenizer: RUN/initial or model.start */
-    char *model;        /* the folder to open: the newest checkpoint, or the source */
+    char *model;        /* what to open: the newest checkpoint, or the source; the source where adapters learn */
     char *latest;       /* the newest whole checkpoint; NULL: a run that begins */
     int64_t step;       /* of it; -1 */
     bool begun;         /* there was a log or a checkpoint: another recipe would be another run */
@@ -38,6 +38,7 @@ void fm_run_folder_close(fm_run_folder *folder); /* a zeroed one is fine */
 typedef struct fm_run_progress {
     int64_t step, steps;
     double loss, rate, norm;
+    double divergence; /* from the teacher; NAN: there is none */
     double tokens_per_second, share_of_peak; /* of the last step; the share is NAN where no peak is known */
     double seconds_left;
 } fm_run_progress;

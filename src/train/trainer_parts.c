@@ -53,7 +53,8 @@ static fm_status make_loader(fm_trainer *t, fm_error *err) {
 }
 
 static fm_run_tensors tensors_of(fm_trainer *t) {
-    return (fm_run_tensors){&t->student->learned, t->optim, t->average.at ? &t->average : NULL};
+    return (fm_run_tensors){&t->student->learned, t->optim, t->average.at ? &t->average : NULL,
+                            t->student->save != NULL};
 }
 
 static fm_status go_on(fm_trainer *t, fm_error *err) {
@@ -68,6 +69,7 @@ static fm_status go_on(fm_trainer *t, fm_error *err) {
         fm_error_prefix(err, status, "%s holds other data than when this run began", t->recipe->data.train);
     FM_TRY(status);
     FM_TRY(fm_run_state_load(path, &tensors, err));
+    if (t->student->load) FM_TRY(t->student->load(t->student->self, path, err));
     state.spikes.limit = t->state.spikes.limit;
     state.spikes.patience = t->state.spikes.patience;
     t->state = state;
@@ -202,6 +204,7 @@ fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *e
     fm_json_writer *w = fm_run_log_event(&t->log, "step", t->state.step);
     fm_json_put_real(w, "loss", f->loss);
     if (isfinite(f->mtp_loss)) fm_json_put_real(w, "mtp_loss", f->mtp_loss);
+    if (isfinite(f->divergence)) fm_json_put_real(w, "divergence", f->divergence);
     if (t->student->n_layers) fm_json_put_real(w, "balance_loss", f->balance_loss);
     fm_json_put_real(w, "rate", f->rate);
     fm_json_put_real(w, "norm", f->norm);
@@ -224,8 +227,7 @@ fm_status fm_trainer_log_step(fm_trainer *t, const fm_step_facts *f, fm_error *e
 /* ---- validation --------------------------------------------------------------------------------*/
 
 /* The first tokens of the validation portion, always the same. */
-static fm_status measure(fm_trainer *t, fm_loader *loader, double *nats, int64_t *targets, fm_error *err) {
-    fm_student_loss loss = {0};
+static fm_status measure(fm_trainer *t, fm_loader *loader, fm_student_loss *loss, int64_t *targets, fm_error *err) {
     fm_loader_step step;
     int64_t tokens = 0;
     *targets = 0;
@@ -235,11 +237,10 @@ static fm_status measure(fm_trainer *t, fm_loader *loader, double *nats, int64_t
         if (step.n_rows == 0) break;
         fm_loader_view(loader, 0, step.n_rows, &batch);
         fm_student_task task = {.batch = &batch, .weight = {1}};
-        FM_TRY(t->student->measure(t->student->self, &task, &loss, err));
+        FM_TRY(t->student->measure(t->student->self, &task, loss, err));
         *targets += step.learnt[0];
         tokens += step.tokens;
     } while (tokens < t->recipe->validation.tokens);
-    *nats = loss.nats[0];
     return FM_OK;
 }
 
@@ -247,7 +248,7 @@ fm_status fm_trainer_validate(fm_trainer *t, fm_error *err) {
     fm_loader_options o = t->loader_options;
     fm_loader *loader;
     int64_t documents, tokens, targets;
-    double nats;
+    fm_student_loss sum = {0};
     fm_dataset_count(t->options.dataset, FM_VALID, &documents, &tokens);
     if (documents == 0) return FM_OK;
     int64_t rows = t->student->batch_tokens / o.context;
@@ -256,17 +257,18 @@ fm_status fm_trainer_validate(fm_trainer *t, fm_error *err) {
     o.epochs = 1;
     o.fim_rate = 0;
     FM_TRY(fm_loader_new(t->options.dataset, &o, &loader, err));
-    fm_status status = measure(t, loader, &nats, &targets, err);
+    fm_status status = measure(t, loader, &sum, &targets, err);
     fm_loader_free(loader);
     FM_TRY(status);
     if (targets == 0) return FM_OK;
-    double loss = nats / (double)targets;
+    double loss = sum.nats[0] / (double)targets;
     if (t->state.best_step < 0 || loss < t->state.best_loss) {
         t->state.best_loss = loss;
         t->state.best_step = t->state.step;
     }
     fm_json_writer *w = fm_run_log_event(&t->log, "validation", t->state.step);
     fm_json_put_real(w, "loss", loss);
+    if (t->student->taught) fm_json_put_real(w, "divergence", sum.divergence / (double)targets);
     fm_json_put_integer(w, "tokens", targets);
     return end_event(t, err);
 }
@@ -274,15 +276,17 @@ fm_status fm_trainer_validate(fm_trainer *t, fm_error *err) {
 /* ---- checkpoints -------------------------------------------------------------------------------*/
 
 static fm_status write_checkpoint(fm_trainer *t, char *hash, fm_error *err) {
-    static const char *const copied[] = {"config.json", "tokenizer.json", "tokenizer_config.json",
-                                         "generation_config.json", "chat_template.jinja", "special_tokens_map.json"};
+    static const char *const copied[] = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                                         "special_tokens_map.json", "config.json", "generation_config.json"};
+    size_t copies = t->student->save ? 4 : FM_COUNT(copied); /* what it saves is no model by itself */
     fm_run_tensors tensors = tensors_of(t);
     fm_buffer recipe = {0};
     fm_checkpoint *c;
     FM_TRY(fm_run_log_sync(&t->log, err)); /* or steps before it would never be in the log */
     FM_TRY(fm_checkpoint_begin(t->options.folder->checkpoints, t->state.step, &c, err));
     fm_status status = fm_run_state_save(c, &t->state, &tensors, err);
-    for (size_t i = 0; i < FM_COUNT(copied) && status == FM_OK; i++)
+    if (status == FM_OK && t->student->save) status = t->student->save(t->student->self, c, err);
+    for (size_t i = 0; i < copies && status == FM_OK; i++)
         status = fm_checkpoint_copy(c, copied[i], t->options.folder->source, err);
     fm_run_recipe_put_fixed(t->recipe, &recipe);
     if (status == FM_OK) status = fm_buffer_status(&recipe, err);

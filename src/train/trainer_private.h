@@ -30,7 +30,7 @@ struct fm_trainer {
 
 /* What one step has shown. */
 typedef struct fm_step_facts {
-    double loss, mtp_loss, balance_loss, norm, rate, deviations, seconds;
+    double loss, mtp_loss, divergence, balance_loss, norm, rate, deviations, seconds;
     int64_t tokens;
     fm_spike spike;
 } fm_step_facts;

@@ -137,6 +137,29 @@ class Examples(unittest.TestCase):
         ran = tap.run(self.build('structured', True), tap.golden('tiny-llama'), 'Who?', '{"type": 5}')
         self.assertEqual((ran.code, ran.out, ran.err.count('\n')), (2, '', 1), ran)
 
+    def test_train_makes_a_model_of_a_text_and_goes_on_with_the_run(self):
+        text = os.path.join(self.root, 'text.txt')
+        with open(text, 'w') as f:
+            f.write('the cat sat on the mat and the dog ran under the old tree then. ' * 60)
+        said = []
+        for static in (False, True):
+            folder = os.path.join(self.root, 'trained%d' % static)
+            os.mkdir(folder)
+            for steps in (3, 4):
+                keys = ('model.shape=pico', 'run.steps=%d' % steps, 'data.context=64', 'batch.tokens=256',
+                        'samples.every=0', 'validation.every=0')
+                ran = tap.run(self.build('train', static), folder, text, *[w for key in keys for w in ('-s', key)],
+                              env={'LD_LIBRARY_PATH': self.flags('--variable=libdir')[0]})
+                self.assertEqual(ran.code, 0, ran)
+                self.assertEqual(json.loads(ran.out)['step'], steps)
+                self.assertEqual('step 1 of' in ran.err, steps == 3)
+            with open(json.loads(ran.out)['checkpoint'] + '/manifest.json') as f:
+                said.append(f.read().replace(folder, ''))
+            ran = tap.fathom('run', json.loads(ran.out)['checkpoint'], 'the cat', '-n', '3', '--raw')
+            self.assertEqual(ran.code, 0, ran)
+        ran = tap.run(self.build('train', True), self.root + '/none', text, '-s', 'run.step=3')
+        self.assertEqual((ran.code, ran.out), (2, ''), ran)
+
     def test_a_model_that_is_none_is_told_in_one_sentence(self):
         for name, *rest in (('answer', 'x'), ('stream',), ('many', 'x', 'y'), ('embed',),
                             ('structured', 'x', '{}')):

@@ -1,0 +1,44 @@
+"""What tests of training runs share: their logs, their last checkpoint, and killing them."""
+import glob
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import tap
+
+
+def last_checkpoint(run):
+    return sorted(glob.glob(run + '/checkpoints/step-*'))[-1]
+
+
+def manifest(run):
+    """Of the last checkpoint: it names the hash of every file."""
+    with open(last_checkpoint(run) + '/manifest.json') as f:
+        return f.read()
+
+
+def events(run, kind):
+    with open(run + '/log.jsonl') as f:
+        return [e for e in map(json.loads, f) if e['event'] == kind]
+
+
+def kill_and_go_on(run, *arguments):
+    """Starts the command again and again, kills it at random moments, on one thread and on two; how often it was
+    killed. Afterwards it has run to its end."""
+    draw, killed, threads = random.Random(), 0, 1
+    while killed < (20 if os.environ.get('FATHOM_SOAK') else 3):
+        threads = 3 - threads
+        child = subprocess.Popen([tap.FATHOM, *arguments, '--threads', str(threads)], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        time.sleep(draw.uniform(0.1, 0.7))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        if child.returncode == 0:
+            break
+        killed += 1
+    ran = tap.fathom(*arguments)
+    assert ran.code == 0, ran.err
+    return killed
