@@ -185,6 +185,72 @@ static void loads_count_every_choice_and_measuring_changes_nothing(void **state)
     end(&c);
 }
 
+static double balance_of(class *c, double sequence, double device, double communication) {
+    fm_student_loss loss = {0};
+    fm_batch batch;
+    fm_loader_view(c->loader, 0, ROWS, &batch);
+    const fm_student_task task = {.batch = &batch, .weight = {1.0 / (double)c->step.learnt[0]}, .balance = sequence,
+                                  .device_balance = device, .communication_balance = communication, .devices = 4,
+                                  .device_limit = 2};
+    assert_ok(c->face->learn(c->face->self, &task, &loss, &err));
+    return loss.balance;
+}
+
+static void the_balances_of_v2_are_losses_of_the_same_step_and_add_up(void **state) {
+    (void)state;
+    class c = {0};
+    begin(&c, false, 2, false);
+    next(&c);
+    double each[] = {balance_of(&c, 1e-3, 0, 0), balance_of(&c, 0, 1e-3, 0), balance_of(&c, 0, 0, 1e-3)};
+    for (int i = 0; i < 3; i++) assert_true(each[i] > 0);
+    assert_true(each[0] != each[1] && each[1] != each[2]);
+    double all = balance_of(&c, 1e-3, 1e-3, 1e-3), sum = each[0] + each[1] + each[2];
+    assert_true(fabs(all - sum) < 1e-6 * sum);
+    assert_true(balance_of(&c, 0, 0, 0) == 0);
+    end(&c);
+}
+
+/* A batch of one document alone. */
+static fm_batch only(const fm_batch *b, int64_t i, fm_loader_segment *segment) {
+    int64_t from = b->segments[i].row;
+    fm_batch one = *b;
+    *segment = b->segments[i];
+    segment->row = 0;
+    one.n_rows = segment->count;
+    one.ids += from;
+    for (int d = 0; d < FM_LOADER_DEPTHS; d++) {
+        if (one.ahead[d]) one.ahead[d] += from;
+        if (one.targets[d]) one.targets[d] += from;
+    }
+    one.segments = segment;
+    one.n_segments = 1;
+    return one;
+}
+
+static void a_document_that_is_alone_costs_the_same_whatever_lies_beside_it(void **state) {
+    (void)state;
+    class c = {0};
+    fm_batch all;
+    double apart = 0;
+    begin(&c, false, 2, true);
+    next(&c);
+    fm_loader_view(c.loader, 0, ROWS, &all);
+    assert_true(all.n_segments > ROWS);
+    fm_student_task task = {.batch = &all, .weight = {1}};
+    fm_student_loss together = {0};
+    assert_ok(c.face->measure(c.face->self, &task, &together, &err));
+    for (int64_t i = 0; i < all.n_segments; i++) {
+        fm_loader_segment segment;
+        fm_batch one = only(&all, i, &segment);
+        fm_student_loss loss = {0};
+        task.batch = &one;
+        assert_ok(c.face->measure(c.face->self, &task, &loss, &err));
+        apart += loss.nats[0];
+    }
+    assert_true(fabs(apart - together.nats[0]) < 1e-12 * apart);
+    end(&c);
+}
+
 static void it_takes_the_memory_that_it_says(void **state) {
     (void)state;
     class c = {0};
@@ -210,6 +276,8 @@ int main(void) {
         cmocka_unit_test(the_split_of_a_step_changes_gradients_by_rounding_alone),
         cmocka_unit_test(one_thread_and_three_give_the_same_bits),
         cmocka_unit_test(loads_count_every_choice_and_measuring_changes_nothing),
+        cmocka_unit_test(the_balances_of_v2_are_losses_of_the_same_step_and_add_up),
+        cmocka_unit_test(a_document_that_is_alone_costs_the_same_whatever_lies_beside_it),
         cmocka_unit_test(it_takes_the_memory_that_it_says),
     };
     return cmocka_run_group_tests_name("train/model_student", tests, NULL, NULL);
