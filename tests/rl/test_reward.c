@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "base/clock.h"
+#include "rl/reward/checks.h"
 #include "rl/reward/language_id.h"
 #include "rl/reward/parts.h"
 #include "rl/reward/reward.h"
@@ -182,6 +183,50 @@ static void what_nobody_can_decide_is_left_out_and_never_scored(void **state) {
     problem.check = NULL; /* nobody checks */
     score("accuracy", fm_reward_default_rules(), &problem, r, 2, v);
     assert_true(v[0].undecided && v[1].undecided);
+}
+
+static double paid(fm_reward_problem problem, const char *answer) {
+    char text[8192];
+    snprintf(text, sizeof text, "<think>a</think><answer>%s</answer>", answer);
+    fm_reward_reply r = reply_of(text);
+    fm_reward_value v;
+    score("accuracy=1", fm_reward_default_rules(), &problem, &r, 1, &v);
+    assert_false(v.undecided);
+    return v.value;
+}
+
+static void a_drawn_problem_pays_its_own_solution_and_no_other(void **state) {
+    (void)state;
+    fm_error err = {0};
+    for (size_t kind = 0; fm_task_at(kind); kind++) {
+        fm_problem problem;
+        fm_problem_name name = {.kind = fm_task_at(kind), .seed = 3, .index = 1};
+        assert_ok(fm_problem_draw(&name, &problem, &err));
+        fm_buffer words = {0}, working = {0}, answer = {0};
+        fm_problem_prompt(&problem, &words);
+        fm_problem_solve(&problem, &working, &answer);
+        fm_reward_problem p = {.prompt = fm_buffer_string(&words), .prompt_size = words.size,
+                               .check = fm_check_problem, .context = &problem};
+        if (paid(p, fm_buffer_string(&answer)) != 1) fail_msg("%s: %s", name.kind->name, fm_buffer_string(&answer));
+        if (words.size < 4000 && paid(p, fm_buffer_string(&words)) != 0) fail_msg("%s: its prompt", name.kind->name);
+        assert_true(paid(p, "1e999") == 0);
+        assert_true(paid(p, "<answer>") == 0);
+        fm_buffer_clear(&words);
+        fm_buffer_clear(&working);
+        fm_buffer_clear(&answer);
+    }
+}
+
+static void an_expected_answer_is_compared_as_mathematics(void **state) {
+    (void)state;
+    fm_expected_answer half = {.text = "1/2", .size = 3};
+    fm_reward_problem p = {.prompt = "x", .prompt_size = 1, .check = fm_check_maths, .context = &half};
+    static const char *const right[] = {"1/2", "0.5", "\\frac{1}{2}"};
+    static const char *const wrong[] = {"2", "0.5, 2", "1e999", "half of 2"};
+    for (size_t i = 0; i < FM_COUNT(right); i++)
+        if (paid(p, right[i]) != 1) fail_msg("%s", right[i]);
+    for (size_t i = 0; i < FM_COUNT(wrong); i++)
+        if (paid(p, wrong[i]) != 0) fail_msg("%s", wrong[i]);
 }
 
 /* ---- length -----------------------------------------------------------------------------------*/
@@ -466,6 +511,8 @@ int main(void) {
         cmocka_unit_test(only_one_final_right_answer_is_paid),
         cmocka_unit_test(a_reply_that_was_cut_or_still_thinks_is_wrong),
         cmocka_unit_test(what_nobody_can_decide_is_left_out_and_never_scored),
+        cmocka_unit_test(a_drawn_problem_pays_its_own_solution_and_no_other),
+        cmocka_unit_test(an_expected_answer_is_compared_as_mathematics),
         cmocka_unit_test(overlong_falls_in_a_line_over_the_buffer),
         cmocka_unit_test(brevity_pays_short_right_answers_and_no_wrong_one),
         cmocka_unit_test(repeats_are_counted_in_any_script),

@@ -20,7 +20,7 @@ typedef struct fm_reward_problem {
     const char *prompt; /* the user's words, without a chat template */
     size_t prompt_size;
     const char *language; /* of the thinking: a code of rl/reward/language_id.h, "en"; NULL: the prompt's */
-    /* The verdict on the final answer, which has been taken out of the reply; total and bounded. */
+    /* The verdict on the final answer, which has been taken out of the reply; total and bounded: rl/reward/checks.h. */
     fm_verdict (*check)(const void *context, const char *answer, size_t size);
     const void *context;
     const struct fm_code_tests *tests; /* the answer is a program, to be run against these */
