@@ -441,3 +441,24 @@ for name, data in more_task_line_seeds():
     put('task_line', name, data)
 for name, data in task_line_seeds():
     put('task_line', name, data)
+
+# ---- replies and what they are paid --------------------------------------------------------------
+
+REPLIES = {
+    'formed': (4, '<think>\nHalf of one is 1/2.\n</think>\n<answer>\n\\frac{1}{2}\n</answer>\n'),
+    'boxed': (5, '<think>x</think>It is \\boxed{0.5}.'),
+    'opened': (6, 'so, then</think><answer>1/2</answer>'),
+    'cut': (0, '<think>wait, wait, wait, wait, wait'),
+    'text_after': (4, '<think>a</think><answer>1/2</answer>\nor 2'),
+    'several': (4, '<think>a</think><answer>1/2</answer><answer>2</answer>'),
+    'nested': (4, '<think><think>a</think></think><answer><answer>1/2</answer></answer>'),
+    'scripts': (4, '<think>Die Summe ist 四十二, сорок два, أربعون und \\alpha + x</think><answer>٤٢</answer>'),
+    'broken': (4, b'<think>\xff\xfe\xe4\xb8</think><answer>1e999</answer>'),
+    'program': (13, '<think>a</think>```python\nn = int(1)\nprint(n + 1)\n```\n\0' '2\n'),
+    'answer_program': (12, '<think>a</think><answer>print(0.50000001, "x")</answer>\0' '0.5 x\n'),
+    'floats': (28, '<think>a</think><answer>print("1e2 -.5 nan")</answer>\0' '100 -0.5 nan'),
+    'two_programs': (13, '<think>a</think>```\nprint(1)\n```\n```\nprint(2)\n```\n'),
+    'endless': (12, '<think>a</think><answer>while True:\n    print(1)\n</answer>'),
+}
+for name, (flags, reply) in REPLIES.items():
+    put('reward', name, bytes([flags]) + (reply if isinstance(reply, bytes) else reply.encode()))
