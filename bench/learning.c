@@ -227,6 +227,7 @@ static void bench(const setting *s) {
 int main(int argc, char **argv) {
     setting s = {.form = FM_WORDS_BF16, .rows = 2048, .segment = 256, .seconds = 3, .level = fm_cpu_detect(),
                  .tokenizer = "tests/golden/tiny-v3"};
+    bool unknown = false;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *value = strchr(a, '=') ? strchr(a, '=') + 1 : "";
         if (strncmp(a, "--activations=", 14) == 0) s.form = strcmp(value, "f32") ? FM_WORDS_BF16 : FM_WORDS_F32;
@@ -241,10 +242,11 @@ int main(int argc, char **argv) {
         else if (strcmp(a, "--absorbed") == 0) s.absorbed = true;
         else if (strcmp(a, "--profile") == 0) s.profile = true;
         else if (strcmp(a, "--json") == 0) s.json = true;
-        else s.model = a;
+        else if (a[0] != '-' && !s.model) s.model = a;
+        else unknown = true;
     }
     if (!s.tokens) s.tokens = s.rows;
-    if (!s.model || s.rows < 1 || s.segment < 1 || s.tokens % s.rows) {
+    if (unknown || !s.model || s.rows < 1 || s.segment < 1 || s.tokens % s.rows) {
         fprintf(stderr, "usage: bench_learning FOLDER|CONFIG.json [--tokens=N] [--rows=N] ...; --tokens is a multiple "
                         "of --rows; see the head of bench/learning.c\n");
         return 2;
