@@ -21,12 +21,19 @@ typedef struct job {
     int64_t d;
 } job;
 
+static void prefetch_token(const fm_routing *r, int64_t t, int64_t n_rows, int64_t per_token, const float *rows,
+                           int64_t d) {
+    for (int64_t i = t * per_token; i < (t + 1) * per_token && t < n_rows; i++)
+        fm_prefetch_row(rows + r->slots[i] * d, d);
+}
+
 static void combine_rows(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const job *j = context;
     int64_t per_token = j->p->gate.per_token, d = j->d;
     for (int64_t t = begin; t < end; t++) {
         float *y = j->y + t * d;
+        prefetch_token(&j->r, t + FM_TOKENS_AHEAD, j->run->step->n_rows, per_token, j->rows, d);
         if (!j->shared)
             memset(y, 0, (size_t)d * sizeof(float));
         else if (j->shared != j->y)
@@ -58,7 +65,7 @@ typedef struct gradient_job {
     const float *rows, *dy;
     float *drows, *dweights, *dshared; /* NULL where nothing flows; dshared handed on: dy itself */
     bool sets;                         /* drows, which every slot gets once */
-    int64_t d;
+    int64_t n_rows, d;
 } gradient_job;
 
 static void combine_gradients(void *context, int64_t begin, int64_t end, int worker) {
@@ -67,6 +74,7 @@ static void combine_gradients(void *context, int64_t begin, int64_t end, int wor
     int64_t d = j->d, per_token = j->p->gate.per_token;
     for (int64_t t = begin; t < end; t++) {
         const float *dy = j->dy + t * d;
+        if (j->dweights) prefetch_token(&j->r, t + FM_TOKENS_AHEAD, j->n_rows, per_token, j->rows, d);
         for (int64_t i = t * per_token; i < (t + 1) * per_token; i++) {
             int64_t slot = j->r.slots[i] * d;
             if (j->dweights) j->dweights[i] += j->k->dot(dy, j->rows + slot, d);
@@ -86,7 +94,7 @@ static fm_status backward(const fm_run *run, const fm_node *node) {
                       .dy = fm_output_grad(run, node, 0), .drows = fm_input_grad(run, node, 0),
                       .dweights = fm_input_grad(run, node, 1), .dshared = fm_input_grad(run, node, 2),
                       .sets = fm_plan_grad_is_new(run->plan, node, 0),
-                      .d = fm_columns(run, node->inputs[0])};
+                      .n_rows = run->step->n_rows, .d = fm_columns(run, node->inputs[0])};
     fm_pool_for(run->pool, run->step->n_rows, 4, combine_gradients, &j);
     return FM_OK;
 }

@@ -218,8 +218,12 @@ static void to_slots(void *context, int64_t begin, int64_t end, int worker) {
 static void to_tokens(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     const gradient_job *j = context;
-    for (int64_t i = begin * j->per_token; i < end * j->per_token; i++)
-        j->run->kernels->add(j->dy + j->r.slots[i] * j->d, j->d, j->dx + i / j->per_token * j->d);
+    const int32_t *slots = j->r.slots;
+    int64_t ahead = FM_TOKENS_AHEAD * j->per_token;
+    for (int64_t i = begin * j->per_token; i < end * j->per_token; i++) {
+        if (i + ahead < j->slots) fm_prefetch_row(j->dy + slots[i + ahead] * j->d, j->d);
+        j->run->kernels->add(j->dy + slots[i] * j->d, j->d, j->dx + i / j->per_token * j->d);
+    }
 }
 
 /* After the weights' (learn.c): those have brought gradients through the SwiGLU already. */

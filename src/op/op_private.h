@@ -69,6 +69,13 @@ static inline int64_t fm_step_slow_rows(const fm_step *step, int64_t *row) {
     return n;
 }
 
+/* Asks memory for a row, or its beginning, that will soon be read where no processor expects it. */
+static inline void fm_prefetch_row(const float *x, int64_t n) {
+    enum { MOST = 512, LINE = 16 };
+    for (int64_t c = 0; c < n && c < MOST; c += LINE) __builtin_prefetch(x + c);
+}
+enum { FM_TOKENS_AHEAD = 2 }; /* whose rows are asked for */
+
 /* Panels that one call of a product takes: one tile. Fixed, like every grain. */
 enum { FM_PANEL_GRAIN = FM_TILE_PANELS };
 static inline int64_t fm_panel_groups(const fm_panels *w) {
