@@ -100,6 +100,13 @@ class KilledRuns(unittest.TestCase):
     def test_fine_tuning_ends_in_the_same_bytes(self):
         self.kill_and_compare('sft', self.answers, '--model', os.path.join(self.start, 'initial'))
 
+    def test_an_adapter_ends_in_the_same_bytes(self):
+        self.kill_and_compare('sft', self.answers, '--model', os.path.join(self.start, 'initial'), lora__rank=4)
+
+    def test_learning_from_a_teacher_ends_in_the_same_bytes(self):
+        teacher = glob.glob(self.start + '/checkpoints/step-*')[0]
+        self.kill_and_compare('distill', self.data, '--model', os.path.join(self.start, 'initial'), '--teacher', teacher)
+
 
 if __name__ == '__main__':
     tap.main()
