@@ -201,6 +201,35 @@ class Endpoint(unittest.TestCase):
         self.assertIn('ask for fewer', task('--task', 'addition', '--band', '1', '--limit', '100000', code=2))
         self.assertIn('one argument too many', task('--task', 'addition', self.questions, code=2))
 
+    def test_answers_are_compared_as_mathematics_and_texts_as_texts(self):
+        cases = (('\\frac{\\sqrt{3}}{2}', '\\boxed{\\sqrt{3}/2}', True), ('x + 1', '\\boxed{1+x}', True),
+                 ('x + 1', '\\boxed{x + 2}', False), ('1/2', 'The answer is 0.5.', True),
+                 ('2', '\\boxed{1, 2, 3}', False),
+                 ('391', '\\boxed{17 * 23}', False), ('(1, 2)', '\\boxed{(2, 1)}', False), (0.75, 'so 3/4', True),
+                 ('Paris', 'Paris', True), ('Paris', 'Rome', False),
+                 ('the red one, of course!', 'x\nthe blue one!', False),
+                 ('the red one, of course!', 'I say\nthe red one, of course!', True), ('5', '', False))
+        path = os.path.join(self.folder, 'maths.jsonl')
+        with open(path, 'w') as f:
+            for i, (gold, _, _) in enumerate(cases):
+                f.write(json.dumps({'question': 'Question %d' % i, 'answer': gold}) + '\n')
+        self.server.replies = lambda body: cases[int(body['messages'][0]['content'].split()[1])][1]
+        ran = tap.fathom('eval', '--endpoint', self.server.url, '--model', 'm', path, '--out', self.out, '--json')
+        self.assertEqual((ran.code, ran.err), (0, ''), ran)
+        with open(self.out) as f:
+            lines = sorted((json.loads(line) for line in f.readlines()[1:]), key=lambda line: line['line'])
+        self.assertEqual([line['samples'][0]['correct'] for line in lines], [right for _, _, right in cases])
+
+    def test_answers_that_say_the_same_vote_together(self):
+        said = ['\\boxed{7}', '\\boxed{1/2}', '\\boxed{7}', '\\boxed{0.5}', '\\boxed{\\frac{2}{4}}']
+        path = os.path.join(self.folder, 'half.jsonl')
+        with open(path, 'w') as f:
+            f.write(json.dumps({'question': 'Which?', 'answer': '0.5'}) + '\n')
+        self.server.replies = lambda body: said.pop(0)
+        ran = tap.fathom('eval', '--endpoint', self.server.url, '--model', 'm', path, '-k', '5', '-p', '1', '--json')
+        row = json.loads(ran.out)['rows'][0]
+        self.assertEqual((row['correct'], row['cons']['value']), (3, 1))
+
     def programs(self, replies):
         """Verdicts on these replies to a question that asks for a function."""
         path = os.path.join(self.folder, 'programs.jsonl')
