@@ -3,6 +3,7 @@
 #include "api/eval_program.h"
 #include "eval/final_answer.h"
 #include "rl/maths/equivalence.h"
+#include "rl/task/task_line.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,12 +30,25 @@ static fm_status grade_answer(const fm_eval_item *item, fm_span text, fm_grade *
     return FM_OK;
 }
 
+static fm_status grade_line(const fm_eval_item *item, fm_span text, fm_grade *out, fm_error *err) {
+    fm_span gold = {item->answer, item->answer_size};
+    fm_task_line *line;
+    FM_TRY(fm_task_line_parse(item->source, item->source_size, &line, err));
+    *out = (fm_grade){.verdict = FM_WRONG};
+    out->answer = fm_answer_extract(text.s, text.n, gold.s && fm_answer_is_number(gold), &out->formed);
+    out->formed = out->formed && out->answer.n > 0;
+    if (out->answer.n > 0) out->verdict = fm_task_line_check(line, out->answer.s, out->answer.n);
+    fm_task_line_free(line);
+    return FM_OK;
+}
+
 static fm_status grade(void *context, const fm_eval_item *item, fm_span text, fm_grade *out, fm_error *err) {
     (void)context;
     fm_grader texts = fm_grader_of_answers();
     switch (item->kind) {
     case FM_ITEM_PROGRAM: return fm_program_grade(item, text, out, err);
     case FM_ITEM_ANSWER: return grade_answer(item, text, out, err);
+    case FM_ITEM_PROBLEM: return grade_line(item, text, out, err);
     default: return texts.grade(texts.context, item, text, out, err);
     }
 }
@@ -50,13 +64,24 @@ static fm_status same(void *context, const fm_eval_item *item, fm_span a, fm_spa
     return FM_OK;
 }
 
+/* What could not be graded is refused before anything is asked. */
 static fm_status check_kinds(const char *path, const fm_eval_items *items, fm_error *err) {
+    bool programs = false;
     for (size_t i = 0; i < items->n; i++) {
-        if (items->items[i].kind != FM_ITEM_PROGRAM) continue;
-        fm_status status = fm_program_available(err);
-        if (status == FM_OK) return FM_OK;
-        return fm_error_prefix(err, status, "%s, line %lld asks for a program, which must be run in the jail to be "
-                               "graded", path, (long long)items->items[i].line);
+        const fm_eval_item *item = &items->items[i];
+        fm_status status = FM_OK;
+        fm_task_line *line;
+        if (item->kind == FM_ITEM_PROBLEM) {
+            status = fm_task_line_parse(item->source, item->source_size, &line, err);
+            if (status == FM_OK) fm_task_line_free(line);
+            else return fm_error_prefix(err, status, "%s, line %lld", path, (long long)item->line);
+        } else if (item->kind == FM_ITEM_PROGRAM && !programs) {
+            status = fm_program_available(err);
+            programs = true;
+        }
+        if (status != FM_OK)
+            return fm_error_prefix(err, status, "%s, line %lld asks for a program, which must be run in the jail to "
+                                   "be graded", path, (long long)item->line);
     }
     return FM_OK;
 }

@@ -10,7 +10,7 @@ enum { MOST_CHOICES = 26 };
 static const char *const questions[] = {"prompt", "question", "problem", "Question", "Problem", NULL};
 static const char *const answers[] = {"answer", "Answer", "answerKey", "expected_answer", "target", NULL};
 static const char *const ids[] = {"id", "unique_id", "task_id", "question_id", "ID", NULL};
-static const char *const domains[] = {"domain", "subject", "category", "type", "kind", NULL};
+static const char *const domains[] = {"domain", "subject", "category", "type", "kind", "checker", NULL};
 static const char *const bands[] = {"band", "level", "difficulty", NULL};
 static const char *const phrasings[] = {"phrasing", "template", NULL};
 static const char *const keys[] = {"key", NULL};
@@ -216,6 +216,23 @@ static fm_status read_program(const reader *r) {
     return one_message(r, text, text ? strlen(text) : 0);
 }
 
+/* ---- a problem with its own checker -------------------------------------------------------------- */
+
+/* A checker of problems need not have an answer. */
+static fm_status read_problem(const reader *r) {
+    r->item->kind = FM_ITEM_PROBLEM;
+    return field(r->root, answers) ? read_answer(r) : FM_OK;
+}
+
+/* Numbers of phrasings are their kind's. */
+static fm_status read_phrasing(const reader *r) {
+    const char *checker = fm_json_string(fm_json_get(r->root, "checker"), NULL), **out = &r->item->phrasing;
+    FM_TRY(label(r, phrasings, out));
+    if (!checker || !*out) return FM_OK;
+    *out = fm_arena_format(r->arena, "%s/%s", checker, *out);
+    return *out ? FM_OK : no_memory(r, 64);
+}
+
 fm_status fm_item_read(const fm_json *root, fm_arena *arena, fm_eval_item *out, fm_error *err) {
     reader r = {root, arena, out, err};
     const fm_json *labels, *choices = choices_of(root, &labels);
@@ -223,8 +240,9 @@ fm_status fm_item_read(const fm_json *root, fm_arena *arena, fm_eval_item *out, 
     FM_TRY(label(&r, domains, &out->domain));
     FM_TRY(label(&r, bands, &out->band));
     FM_TRY(label(&r, keys, &out->key));
-    FM_TRY(label(&r, phrasings, &out->phrasing));
+    FM_TRY(read_phrasing(&r));
     if (fm_json_get(root, "entry_point")) return read_program(&r);
     FM_TRY(read_question(&r));
+    if (fm_json_get(root, "checker")) return read_problem(&r);
     return choices ? read_choice(&r, choices, labels) : read_answer(&r);
 }

@@ -33,7 +33,8 @@ static uint64_t hash_item(const fm_eval_item *item) {
         h = fm_hash(m->content, m->size, h);
     }
     const char *test = item->program.test;
-    return test ? fm_hash(test, strlen(test), h) : h;
+    if (test) h = fm_hash(test, strlen(test), h);
+    return item->source ? fm_hash(item->source, item->source_size, h) : h;
 }
 
 fm_status fm_eval_items_add(fm_eval_items *out, const fm_eval_item *item, fm_error *err) {
@@ -50,13 +51,18 @@ fm_status fm_eval_items_add(fm_eval_items *out, const fm_eval_item *item, fm_err
     return FM_OK;
 }
 
-static fm_status add_item(const reader *r, const fm_json *root) {
+static fm_status add_item(const reader *r, const fm_json *root, const char *line, size_t n) {
     fm_error inner;
     fm_eval_item item = {.line = r->line};
     if (fm_json_kind_of(root) != FM_JSON_OBJECT) return bad(r, "it is not a JSON object");
     fm_status status = fm_item_read(root, &r->out->arena, &item, &inner);
     if (status == FM_ERR_FORMAT) return bad(r, inner.message);
     if (status != FM_OK) return no_memory(r, 64);
+    if (item.kind == FM_ITEM_PROBLEM) {
+        item.source = fm_arena_strndup(&r->out->arena, line, n);
+        item.source_size = n;
+        if (!item.source) return no_memory(r, n);
+    }
     return fm_eval_items_add(r->out, &item, r->err);
 }
 
@@ -66,7 +72,7 @@ static fm_status add_line(const reader *r, const char *s, size_t n) {
     fm_status status = fm_json_parse(s, n, &root, &inner);
     if (status == FM_ERR_MEMORY) return no_memory(r, n);
     if (status != FM_OK) return bad(r, inner.message);
-    status = add_item(r, root);
+    status = add_item(r, root, s, n);
     fm_json_free(root);
     return status;
 }

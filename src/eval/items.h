@@ -5,6 +5,7 @@
  *     {"messages": [{"role": "user", "content": "..."}], "answer": 42, "id": "aime-7"}
  *     {"question": "...", "choices": ["...", "..."], "answer": 1, "subject": "..."}
  *     {"prompt": "def f(x): ...", "test": "def check(candidate): ...", "entry_point": "f"}
+ *     {"prompt": "...", "checker": "countdown", "facts": {...}}      as `fathom tasks sample` writes it
  *
  * Empty lines are passed over; whatever else a line holds is a sentence with its number. */
 #pragma once
@@ -34,7 +35,7 @@ typedef struct fm_eval_item {
     int64_t line;             /* in its file, from 1 */
     const char *id;           /* NULL: none, here and below */
     const char *domain, *band; /* what figures are told apart by: a subject; a level */
-    const char *key, *phrasing; /* of a problem that was made: its canonical key, its template */
+    const char *key, *phrasing; /* of a problem that was made: its canonical key, its template ("gcd/2") */
     fm_item_kind kind;
     const fm_eval_message *messages;
     size_t n_messages;
@@ -45,7 +46,9 @@ typedef struct fm_eval_item {
     const char *const *choices; /* CHOICE: texts of A, B, ... */
     size_t n_choices;
     fm_item_program program;  /* PROGRAM */
-    uint64_t hash;            /* of messages, answer and tests */
+    const char *source;       /* PROBLEM of a file: its line */
+    size_t source_size;
+    uint64_t hash;            /* of messages, answer, tests and line */
 } fm_eval_item;
 
 typedef struct fm_eval_items {

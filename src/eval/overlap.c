@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 13, SHORT = 8, RING = 16, LINES_AT_ONCE = 1 << 12 };
@@ -147,6 +148,16 @@ static void read_text(table *t, rolling *r, const char *s, size_t n) {
 
 static fm_status read_member(void *context, const char *key, size_t length, const fm_json *v);
 
+/* {"checker": "gcd", "phrasing": 2}, as `fathom tasks sample` has it. */
+static void read_phrasing(table *t, const fm_json *root) {
+    const char *checker = fm_json_string(fm_json_get(root, "checker"), NULL);
+    const fm_json *phrasing = fm_json_get(root, "phrasing");
+    char name[128];
+    if (!checker || fm_json_kind_of(phrasing) != FM_JSON_INTEGER) return;
+    int n = snprintf(name, sizeof name, "%s/%lld", checker, (long long)fm_json_integer(phrasing, 0));
+    if (n > 0 && n < (int)sizeof name) look(t, name_hash(name, (size_t)n, PHRASING));
+}
+
 static void read_value(table *t, const fm_json *v) {
     size_t n;
     const char *s = fm_json_string_n(v, &n);
@@ -155,7 +166,9 @@ static void read_value(table *t, const fm_json *v) {
     if (s) read_text(t, &r, s, n);
     for (size_t i = 0; fm_json_kind_of(v) == FM_JSON_ARRAY && i < fm_json_length(v); i++)
         read_value(t, fm_json_at(v, i));
-    if (fm_json_kind_of(v) == FM_JSON_OBJECT) fm_json_each(v, read_member, t);
+    if (fm_json_kind_of(v) != FM_JSON_OBJECT) return;
+    fm_json_each(v, read_member, t);
+    read_phrasing(t, v);
 }
 
 static fm_status read_member(void *context, const char *key, size_t length, const fm_json *v) {

@@ -201,6 +201,35 @@ class Endpoint(unittest.TestCase):
         self.assertIn('ask for fewer', task('--task', 'addition', '--band', '1', '--limit', '100000', code=2))
         self.assertIn('one argument too many', task('--task', 'addition', self.questions, code=2))
 
+    def test_lines_of_problems_are_judged_by_their_checkers(self):
+        sampled = tap.fathom('tasks', 'sample', 'countdown', '--band', '1', '-n', '4', '--json')
+        self.assertEqual((sampled.code, sampled.err), (0, ''), sampled)
+        problems = [json.loads(line) for line in sampled.out.splitlines()]
+        self.assertEqual(len(problems), 4)
+        path = os.path.join(self.folder, 'problems.jsonl')
+        with open(path, 'w') as f:
+            f.write(sampled.out)
+            f.write(json.dumps({'prompt': 'Half?', 'answer': '1/2', 'checker': 'maths'}) + '\n')
+        given = {p['prompt']: '<answer>%s</answer>' % p['answer'] for p in problems}
+        given['Half?'] = 'The answer is 0.5.'
+        self.server.replies = lambda body: given[body['messages'][0]['content']]
+        def rows(*options):
+            ran = tap.fathom('eval', '--endpoint', self.server.url, '--model', 'm', path, '--json', *options)
+            self.assertEqual((ran.code, ran.err), (0, ''), ran)
+            return json.loads(ran.out)
+        got = rows('--train-data', path)
+        self.assertEqual((got['rows'][0]['correct'], got['rows'][0]['questions']), (5, 5))
+        self.assertEqual([row['domain'] for row in got['rows'][1:]], ['countdown', 'maths'])
+        self.assertEqual((got['overlap']['with_key'], got['overlap']['keys'], got['overlap']['phrasings']), (4, 4, 4))
+        given = {prompt: '<answer>%s + 0</answer>' % ' + '.join(map(str, p['facts']['numbers']))
+                 for prompt, p in zip(given, problems)} | {'Half?': '2'}
+        self.assertEqual(rows()['rows'][0]['correct'], 0)
+        with open(path, 'a') as f:
+            f.write(json.dumps({'prompt': 'x', 'checker': 'nonsense', 'answer': '1'}) + '\n')
+        ran = tap.fathom('eval', '--endpoint', self.server.url, '--model', 'm', path)
+        self.assertEqual((ran.code, ran.out), (2, ''))
+        self.assertIn('line 6', ran.err)
+
     def test_answers_are_compared_as_mathematics_and_texts_as_texts(self):
         cases = (('\\frac{\\sqrt{3}}{2}', '\\boxed{\\sqrt{3}/2}', True), ('x + 1', '\\boxed{1+x}', True),
                  ('x + 1', '\\boxed{x + 2}', False), ('1/2', 'The answer is 0.5.', True),
