@@ -28,7 +28,7 @@ typedef struct fm_program_limits {
     size_t output;  /* bytes printed */
 } fm_program_limits;
 
-/* 100,000 steps (a millisecond or two), 1 MiB, 100 calls, 16 KiB. */
+/* 100,000 steps (half a millisecond as a rule), 1 MiB, 100 calls, 16 KiB. */
 extern const fm_program_limits fm_program_usual_limits;
 
 typedef enum fm_program_end {
