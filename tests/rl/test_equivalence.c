@@ -252,6 +252,11 @@ static void units_are_converted_and_must_fit(void **state) {
         {"5\\text{ cm}", "5 kg", 'W'},
         {"5\\text{ cm}", "5", 'R'},
         {"5", "5 cm", 'R'},
+        {"0.5", "50 percent", 'R'},
+        {"0.5", "0.5%", 'W'},
+        {"50", "50%", 'R'},
+        {"3/4", "3/4%", 'W'},
+        {"-5%", "-5 percent", 'R'},
         {"5", "5 million", 'W'},
         {"5\\text{ million}", "5", 'W'},
         {"5\\text{ million}", "5000000", 'R'},
@@ -471,7 +476,8 @@ static void memory_that_fails_never_makes_an_answer_right_or_wrong(void **state)
                                  {"5 km/h", "5000 m/h", 'R'},
                                  {"1<x<2", "(1,2)", 'R'},
                                  {"y=2x+1", "2x-y+1=0", 'R'},
-                                 {"12 apples", "12 apples", 'R'}};
+                                 {"12 apples", "12 apples", 'R'},
+                                 {"-5%", "-0.05", 'R'}};
     for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
         char is = 0;
         for (int64_t fail = 0; fail < 200; fail++) {

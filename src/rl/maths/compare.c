@@ -157,8 +157,10 @@ static fm_verdict compare_half_measured(fm_comparison *c, fm_value gold, fm_valu
         return fm_scalar_equal(&c->scope, left ? with(gold, value) : gold,
                                left ? given : with(given, value), &c->why);
     }
-    fm_verdict verdict =
-        value_only(c, left ? with(gold, left) : gold, left ? given : with(given, right));
+    fm_verdict verdict = FM_WRONG;
+    /* "50%" for 50 answers a question for percent; "0.5%" for 0.5 is a hundredth of it */
+    if (left || given.x->kind != FM_TREE_PERCENT || fm_form_is_one_or_more(gold.x))
+        verdict = value_only(c, left ? with(gold, left) : gold, left ? given : with(given, right));
     if (verdict == FM_RIGHT || !as_number) return verdict;
     fm_verdict exact = value_only(c, gold, given);
     return exact == FM_WRONG ? verdict : exact;
@@ -184,16 +186,22 @@ static fm_verdict value_only(fm_comparison *c, fm_value gold, fm_value given) {
     return fm_scalar_equal(&c->scope, gold, given, &c->why);
 }
 
-/* "-5%" is read as minus (5%): the sign goes inside. */
-static const fm_tree_node *sign_inside(fm_comparison *c, const fm_tree_node *x) {
-    if (x->kind != FM_TREE_NEGATE || !measured(x->child[0])) return x;
+/* "-5%" is read as minus (5%): the sign goes inside. "5 percent" is 5%. NULL without memory. */
+static const fm_tree_node *plain_measure(fm_comparison *c, const fm_tree_node *x) {
+    bool negative = x->kind == FM_TREE_NEGATE && measured(x->child[0]);
+    const fm_tree_node *sign = negative ? x->child[0] : x;
+    fm_unit unit;
+    bool percent = sign->kind == FM_TREE_QUANTITY && read_unit(sign, &unit) && unit.percent;
+    if (!negative && !percent) return x;
     fm_tree_node *outer = fm_arena_alloc(c->arena, sizeof *outer),
                  *minus = fm_arena_alloc(c->arena, sizeof *minus);
     fm_tree_node **child = fm_arena_array(c->arena, 2, sizeof *child);
-    if (!outer || !minus || !child) return x;
-    *outer = *x->child[0], *minus = *x;
-    outer->child = &child[0], minus->child = &child[1];
-    child[0] = minus, child[1] = x->child[0]->child[0];
+    if (!outer || !minus || !child) return NULL;
+    *outer = *sign;
+    if (percent) outer->kind = FM_TREE_PERCENT;
+    *minus = (fm_tree_node){.kind = FM_TREE_NEGATE, .n = 1, .child = &child[1]};
+    outer->child = &child[0];
+    child[0] = negative ? minus : sign->child[0], child[1] = sign->child[0];
     return outer;
 }
 
@@ -264,8 +272,9 @@ static fm_verdict compare_chain(fm_comparison *c, fm_value gold, fm_value given)
 }
 
 fm_verdict fm_compare_value(fm_comparison *c, fm_value gold, fm_value given) {
-    gold.x = sign_inside(c, gold.x);
-    given.x = sign_inside(c, given.x);
+    gold.x = plain_measure(c, gold.x);
+    given.x = plain_measure(c, given.x);
+    if (!gold.x || !given.x) return no_memory(c);
     if (given.x->kind == FM_TREE_RELATION || given.x->kind == FM_TREE_CHAIN)
         return compare_chain(c, gold, given);
     if (gold.x->kind == FM_TREE_BASED) return compare_based(c, gold.x, given.x);

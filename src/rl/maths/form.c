@@ -59,6 +59,14 @@ const char *fm_form_unfinished(fm_scope *scope, const fm_tree_node *gold,
     return whole ? "a division is left to be calculated" : NULL;
 }
 
+bool fm_form_is_one_or_more(const fm_tree_node *x) {
+    x = unsigned_of(x);
+    if (x->kind != FM_TREE_NUMBER || x->exponent < 0) return false;
+    for (int i = 0; i < x->text_n && x->text[i] != '.'; i++)
+        if (x->text[i] != '0') return true;
+    return false;
+}
+
 bool fm_form_reducible(fm_scope *scope, const fm_tree_node *x) {
     if (is_fraction(x)) {
         fmpq_t q, bottom;

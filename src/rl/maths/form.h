@@ -13,6 +13,9 @@ bool fm_form_is_literal(const fm_tree_node *x);
 const char *fm_form_unfinished(fm_scope *scope, const fm_tree_node *gold,
                                const fm_tree_node *given);
 
+/* A number in digits whose whole part is not 0. */
+bool fm_form_is_one_or_more(const fm_tree_node *x);
+
 /* Could a fraction in x be cancelled? */
 bool fm_form_reducible(fm_scope *scope, const fm_tree_node *x);
 

@@ -116,13 +116,12 @@ static bool read_factor(reader *r, int sign, fm_unit *unit) {
     power *= raised * sign;
     unit->factor[unit->n_factors].numerator = row->numerator;
     unit->factor[unit->n_factors].denominator = row->denominator;
-    bool number = *name != '%';
+    bool percent = *row->names == '%', number = !percent;
     for (int i = 0; i < FM_UNIT_DIMENSIONS; i++) number = number && row->dimension[i] == 0;
-    if (row->numerator == 1 && row->denominator == 100) number = false; /* percent, cent */
     unit->factor[unit->n_factors].number = number;
     unit->factor[unit->n_factors++].power = power;
     for (int i = 0; i < FM_UNIT_DIMENSIONS; i++) unit->dimension[i] += row->dimension[i] * power;
-    unit->percent = unit->n_factors == 1 && *name == '%' && power == 1;
+    unit->percent = unit->n_factors == 1 && percent && power == 1;
     return true;
 }
 
