@@ -129,14 +129,15 @@ static fm_verdict solved_for_value(fm_comparison *c, const claim *gold, const fm
 
 /* An interval for a gold inequality in one variable: [a, b) for a <= x < b. */
 static bool interval_of(fm_comparison *c, const claim *k, int n, fm_tree_node *out) {
-    static fm_tree_node infinity = {.kind = FM_TREE_CONSTANT, .op = FM_CONSTANT_INFINITY};
+    fm_tree_node *infinity = fm_arena_alloc(c->arena, sizeof *infinity);
     fm_tree_node *minus = fm_arena_alloc(c->arena, sizeof *minus);
     fm_tree_node **child = fm_arena_array(c->arena, 3, sizeof *child);
-    if (!minus || !child || n > 2) return false;
-    child[2] = &infinity;
+    if (!infinity || !minus || !child || n > 2) return false;
+    *infinity = (fm_tree_node){.kind = FM_TREE_CONSTANT, .op = FM_CONSTANT_INFINITY};
+    child[2] = infinity;
     *minus = (fm_tree_node){.kind = FM_TREE_NEGATE, .n = 1, .child = &child[2]};
     *out = (fm_tree_node){.kind = FM_TREE_GROUP, .n = 2, .child = child, .left = '(', .right = ')'};
-    child[0] = minus, child[1] = &infinity;
+    child[0] = minus, child[1] = infinity;
     const fm_tree_node *name = NULL;
     for (int i = 0; i < n; i++) {
         bool left = is_solved(&k[i], true), right = is_solved(&k[i], false);
