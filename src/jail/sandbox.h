@@ -11,9 +11,9 @@
  * - limits on processor and wall time, memory of one process and of all, files, processes and output;
  * - at its end, or at a limit, every process of it is killed before this returns.
  *
- * What it starts with is fixed: environment, locale, directory (/tmp), hash seed; its files lie in /box. Any
- * number of threads may run jails at the same time. The process must leave SIGCHLD at its default or handled, and
- * not wait for children that are not its own. Linux only. */
+ * What it starts with is fixed: environment, locale, directory (/tmp), hash seed; its files lie in /box. It dies
+ * with the calling thread. Any number of threads may run jails at the same time. The process must leave SIGCHLD at
+ * its default or handled, and not wait for children that are not its own. Linux only. */
 #pragma once
 
 #include "base/buffer.h"
