@@ -193,10 +193,10 @@ static bool read_json(table *t, const char *s, size_t n) {
 
 static fm_status read_file(table *t, const fm_map *map, bool (*go_on)(void *), void *context, int64_t *lines,
                            fm_error *err) {
-    const char *s = (const char *)map->data, *end = s + map->size;
+    const char *s = map->data ? (const char *)map->data : "", *end = s + map->size;
     rolling r;
     begin_text(&r);
-    while (s && s < end) {
+    while (s < end) {
         const char *newline = memchr(s, '\n', (size_t)(end - s));
         size_t n = (size_t)((newline ? newline : end) - s);
         if (read_json(t, s, n)) begin_text(&r);
