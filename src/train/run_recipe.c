@@ -3,6 +3,7 @@
 
 #include "base/json_write.h"
 #include "base/nearest.h"
+#include "base/unicode.h"
 #include "train/run_recipe_table.h"
 
 #include <math.h>
@@ -168,6 +169,9 @@ fm_status fm_run_recipe_set(fm_run_recipe *r, const char *assignment, fm_error *
     size_t n = equals ? (size_t)(equals - assignment) : 0, known = 0;
     if (!n)
         return fm_fail(err, FM_ERR_ARGUMENT, "'%.80s' sets no key: write SECTION.KEY=VALUE", assignment);
+    if (!fm_utf8_valid(equals, strlen(equals)))
+        return fm_fail(err, FM_ERR_ARGUMENT, "a value is not UTF-8, so the recipe that a run keeps could not be read "
+                       "again: give a path or text of another spelling");
     snprintf(wrong, sizeof wrong, "%.*s", (int)(n < sizeof wrong ? n : sizeof wrong - 1), assignment);
     for (size_t i = 0; i < fm_recipe_key_count && i < FM_COUNT(full); i++) {
         snprintf(full[i], sizeof full[i], "%s.%s", fm_recipe_keys[i].section, fm_recipe_keys[i].key);

@@ -338,6 +338,7 @@ def recipe_seeds():
                        ('many', json.dumps({'samples': {'prompts': ['x'] * 65}})),
                        ('escape', '{"run": {"st\\u0065ps": 2}, "ru\\"n": {"a": 1}}')):
         yield name, b'\0' + text.encode()
+    yield 'latin', b'\1data.train=caf\xe9\nsamples.prompts=a|\xff|b\n'
     yield 'lines', (b'\1run.steps=5\noptimizer.lr=0x1p-3\nsamples.prompts=a|b||c\nrun.stage=sft\nrun.recompute=true\n'
                     b'data.train=a=b\nrun.steps=nan\nrun.steps=inf\nrun.steps=1e3\nrun.step=1\n=\nrun=\n.=\nrun.stage=sf\n')
 
