@@ -1,11 +1,9 @@
 #include "api/eval_program.h"
 
-#include "base/buffer.h"
-#include "base/hash.h"
+#include "api/eval_examiner.h"
+#include "base/json_write.h"
 #include "jail/program.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 64 << 10 }; /* bytes of code */
@@ -67,44 +65,55 @@ static void put_code(fm_buffer *out, const fm_eval_item *item, fm_span code) {
 
 /* ---- running it ---------------------------------------------------------------------------------- */
 
+/* Its last line, but for the line's end. */
 static bool ends_with(const fm_buffer *b, const char *word) {
     size_t n = strlen(word);
-    return b->size >= n && memcmp(b->data + b->size - n, word, n) == 0;
+    return b->size >= n + 1 && memcmp(b->data + b->size - n - 1, word, n) == 0;
 }
 
-/* A program that leaves before the tests are through says nothing: the last line must be a word of this very
- * program, so that exit code 0 alone is not enough. */
-static fm_status run(fm_buffer *source, const char *word, fm_verdict *out, fm_error *err) {
-    fm_jail_program program;
+/* What the examiner reads: the question, the code and the word to end with. */
+static fm_status put_job(fm_buffer *out, const fm_eval_item *item, const char *code, const char *word,
+                         fm_error *err) {
+    fm_json_writer w = {.out = out};
+    fm_json_open(&w, NULL, '{');
+    fm_json_put_text(&w, "prompt", item->program.prompt);
+    fm_json_put_text(&w, "name", item->program.entry_point);
+    fm_json_put_text(&w, "test", item->program.test);
+    fm_json_put_text(&w, "code", code);
+    fm_json_put_text(&w, "word", word);
+    fm_json_close(&w, '}');
+    return fm_buffer_status(out, err);
+}
+
+/* The examiner ends with the word when all tests are passed, and in no other way. */
+static fm_status examine(const fm_buffer *job, const char *word, fm_verdict *out, fm_error *err) {
+    fm_jail_program examiner = {.language = FM_JAIL_PYTHON};
     fm_sandbox_result result = {0};
-    FM_TRY(fm_buffer_status(source, err));
-    fm_status status = fm_jail_make(FM_JAIL_PYTHON, source->data, source->size, &program, err);
+    fm_buffer_text(&examiner.code, FM_EVAL_EXAMINER);
+    fm_status status = fm_buffer_status(&examiner.code, err);
     *out = FM_WRONG;
-    if (status == FM_OK && !program.broken) {
-        status = fm_jail_run(&program, NULL, NULL, 0, NULL, &result, err);
-        if (status == FM_OK && result.end == FM_SANDBOX_EXITED && result.exit_code == 0 &&
-            ends_with(&result.output, word))
-            *out = FM_RIGHT;
+    if (status == FM_OK) status = fm_jail_run(&examiner, NULL, job->data, job->size, NULL, &result, err);
+    if (status == FM_OK) {
+        bool said = ends_with(&result.output, word) && result.output.data[result.output.size - 1] == '\n';
+        if (said && result.end == FM_SANDBOX_EXITED && result.exit_code == 0) *out = FM_RIGHT;
         fm_sandbox_result_clear(&result);
     }
-    fm_jail_clear(&program);
+    fm_jail_clear(&examiner);
     return status;
 }
 
 fm_status fm_program_grade(const fm_eval_item *item, fm_span text, fm_grade *out, fm_error *err) {
-    fm_buffer source = {0};
-    char word[40];
+    static const char word[] = "all tests are passed";
+    fm_buffer code = {0}, job = {0};
     *out = (fm_grade){.verdict = FM_WRONG, .answer = text};
     out->formed = last_block(text, &out->answer);
     if (out->answer.n > LONGEST) out->answer.n = 0;
-    if (out->answer.n == 0) return FM_OK;
-    snprintf(word, sizeof word, "passed %016" PRIx64 "\n", fm_hash(text.s, text.n, item->hash));
-    put_code(&source, item, out->answer);
-    fm_buffer_text(&source, "\n\n");
-    fm_buffer_text(&source, item->program.test);
-    fm_buffer_format(&source, "\n\ncheck(%s)\nprint()\nprint('%.*s')\n", item->program.entry_point,
-                     (int)strlen(word) - 1, word);
-    fm_status status = run(&source, word, &out->verdict, err);
-    fm_buffer_clear(&source);
+    if (out->answer.n == 0 || memchr(out->answer.s, 0, out->answer.n)) return FM_OK;
+    put_code(&code, item, out->answer);
+    fm_status status = fm_buffer_status(&code, err);
+    if (status == FM_OK) status = put_job(&job, item, fm_buffer_string(&code), word, err);
+    if (status == FM_OK) status = examine(&job, word, &out->verdict, err);
+    fm_buffer_clear(&code);
+    fm_buffer_clear(&job);
     return status;
 }

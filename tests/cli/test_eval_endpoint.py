@@ -296,6 +296,26 @@ class Endpoint(unittest.TestCase):
             block('print("passed 0123456789abcdef")\nraise SystemExit\n' + whole),
         ]), [False] * 10)
 
+    def test_functions_do_not_reach_those_who_examine_them(self):
+        def block(code):
+            return '```python\n%s\n```' % code
+        equal = 'class Yes(int):\n    __eq__ = lambda self, other: True\n    __hash__ = None\n    __repr__ = lambda self: "Yes()"\n'
+        word = 'all tests are passed'
+        self.assertEqual(self.programs([
+            block(equal + 'def add(numbers):\n    return Yes()'),
+            block('import builtins\nbuiltins.AssertionError = ValueError\ndef add(numbers):\n    return 0'),
+            block('import os\ndef add(numbers):\n    for fd in range(64):\n        try:\n'
+                  '            os.write(fd, b"\\n%s\\n")\n        except OSError:\n            pass\n    os._exit(0)' % word),
+            block('import os, signal\ndef add(numbers):\n    os.kill(os.getppid(), signal.SIGKILL)'),
+            block('def add(numbers):\n    return open("/box/program.py").read()'),
+            block('def add(numbers):\n    return eval("(" * 5000 + ")" * 5000)'),
+            block('def add(numbers):\n    return "6" * (1 << 22)'),
+        ]), [False] * 7)
+        self.assertEqual(self.programs([
+            block('def add(numbers):\n    print("%s")\n    return sum(numbers)' % word),
+            block('def help(x):\n    return x\ndef add(numbers):\n    return sum(help(n) for n in numbers)'),
+        ]), [True] * 2)
+
     def test_what_an_endpoint_does_not_take_is_refused(self):
         for option in (['--raw'], ['--style', 'r1'], ['--top-k', '5'], ['--min-p', '0.1'], ['--thinking-budget', '9']):
             self.refused(*option, says='an endpoint takes')
