@@ -25,15 +25,30 @@ def events(run, kind):
         return [e for e in map(json.loads, f) if e['event'] == kind]
 
 
+def log_lines(run):
+    try:
+        with open(run + '/log.jsonl', 'rb') as f:
+            return f.read().count(b'\n')
+    except FileNotFoundError:
+        return 0
+
+
+def wait_for_lines(run, child, more, seconds):
+    """Until the run's log has grown by so many lines, or the run has ended, or so many seconds are over."""
+    enough, end = log_lines(run) + more, time.monotonic() + seconds
+    while child.poll() is None and log_lines(run) < enough and time.monotonic() < end:
+        time.sleep(0.0005)
+
+
 def kill_and_go_on(run, *arguments):
-    """Starts the command again and again, kills it at random moments, on one thread and on two; how often it was
-    killed. Afterwards it has run to its end."""
+    """Starts the command again and again, kills it at random places of its log, on one thread and on two; how often
+    it was killed. Afterwards it has run to its end. Places, not moments: a fast machine would be done before one."""
     draw, killed, threads = random.Random(), 0, 1
     while killed < (20 if os.environ.get('FATHOM_SOAK') else 3):
         threads = 3 - threads
         child = subprocess.Popen([tap.FATHOM, *arguments, '--threads', str(threads)], stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
-        time.sleep(draw.uniform(0.1, 0.7))
+        wait_for_lines(run, child, draw.randint(0, 8) if killed else 1, draw.uniform(0.1, 0.7))
         child.send_signal(signal.SIGKILL)
         child.communicate()
         if child.returncode == 0:
