@@ -25,18 +25,19 @@ def events(run, kind):
         return [e for e in map(json.loads, f) if e['event'] == kind]
 
 
-def log_lines(run):
+def logged(run, what=b'\n'):
+    """How often this stands in the run's log: its lines, or steps."""
     try:
         with open(run + '/log.jsonl', 'rb') as f:
-            return f.read().count(b'\n')
+            return f.read().count(what)
     except FileNotFoundError:
         return 0
 
 
 def wait_for_lines(run, child, more, seconds):
     """Until the run's log has grown by so many lines, or the run has ended, or so many seconds are over."""
-    enough, end = log_lines(run) + more, time.monotonic() + seconds
-    while child.poll() is None and log_lines(run) < enough and time.monotonic() < end:
+    enough, end = logged(run) + more, time.monotonic() + seconds
+    while child.poll() is None and logged(run) < enough and time.monotonic() < end:
         time.sleep(0.0005)
 
 

@@ -1,7 +1,6 @@
 """Every stage of training, killed at random moments and gone on with on another number of threads: the last checkpoint
 has the bytes of a run that nothing happened to. FATHOM_SOAK kills each 20 times."""
 import glob
-import json
 import os
 import random
 import shutil
@@ -12,29 +11,11 @@ import time
 import unittest
 
 import learning_data
+import runs
 import tap
 
 KILLS = 20 if os.environ.get('FATHOM_SOAK') else 3
 STEPS = 8 * KILLS + 40  # a kill about every eighth, and some more, so that each finds a run to end
-
-
-def last_checkpoint(run):
-    """Its manifest, which names the hash of every file."""
-    with open(sorted(glob.glob(run + '/checkpoints/step-*/manifest.json'))[-1]) as f:
-        return f.read()
-
-
-def events(run, kind):
-    with open(run + '/log.jsonl') as f:
-        return [e for e in map(json.loads, f) if e['event'] == kind]
-
-
-def steps_logged(run):
-    try:
-        with open(run + '/log.jsonl', 'rb') as f:
-            return f.read().count(b'"event": "step"')
-    except FileNotFoundError:
-        return 0
 
 
 class KilledRuns(unittest.TestCase):
@@ -62,7 +43,7 @@ class KilledRuns(unittest.TestCase):
         if draw.random() < 0.25:
             time.sleep(draw.uniform(0, 0.3))
         else:
-            while steps_logged(run) < steps and child.poll() is None:
+            while runs.logged(run, b'"event": "step"') < steps and child.poll() is None:
                 time.sleep(0.001)
             time.sleep(draw.uniform(0, 0.05))
         child.send_signal(signal.SIGKILL)
@@ -83,12 +64,13 @@ class KilledRuns(unittest.TestCase):
         self.assertEqual(done.code, 0, done.err)
         why = '%d kills, seed %d' % (killed, seed)
         self.assertEqual(killed, KILLS, why)
-        self.assertEqual(last_checkpoint(run), last_checkpoint(whole), why)
+        self.assertEqual(runs.manifest(run), runs.manifest(whole), why)
         for kind in ('step', 'validation', 'experts'):
-            unchanging = [[{k: v for k, v in e.items() if k in ('step', 'loss', 'norm', 'tokens', 'layers')} for e in events(r, kind)]
+            unchanging = [[{k: v for k, v in e.items() if k in ('step', 'loss', 'norm', 'tokens', 'layers')}
+                           for e in runs.events(r, kind)]
                           for r in (run, whole)]
             self.assertEqual(unchanging[0], unchanging[1], why)
-        self.assertEqual([e['step'] for e in events(run, 'step')], list(range(1, STEPS + 1)), why)
+        self.assertEqual([e['step'] for e in runs.events(run, 'step')], list(range(1, STEPS + 1)), why)
         self.assertEqual([f for f in os.listdir(run + '/checkpoints') if f.startswith('.')], [], why)
 
     def test_pretraining_ends_in_the_same_bytes(self):
