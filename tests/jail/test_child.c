@@ -1,9 +1,8 @@
-#include "support.h"
+#include "jail_support.h"
 
 #include "base/clock.h"
 #include "jail/child.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,20 +24,6 @@ static void assert_says(const char *script, const char *expected) {
     assert_ok(shell(script, NULL, &r, &err));
     assert_string_equal(fm_buffer_string(&r.output), expected);
     fm_child_result_clear(&r);
-}
-
-static int open_files(void) {
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    assert_non_null(d);
-    while (readdir(d)) n++;
-    closedir(d);
-    return n;
-}
-
-static int children(void) {
-    siginfo_t info = {0};
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 /* ---- what works -------------------------------------------------------------------------------*/

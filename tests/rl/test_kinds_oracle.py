@@ -8,18 +8,13 @@ import contextlib
 import io
 import itertools
 import json
-import os
 import random
 import re
-import subprocess
 import tempfile
 import unittest
 
 import tap
-
-SOAK = bool(os.environ.get('FATHOM_SOAK'))
-EACH = 100000 if SOAK else 300 if tap.SANITIZED else 2000
-SPLITS = ('train', 'validation', 'test')
+from drawn_problems import EACH, SPLITS, sample, shares
 
 
 # ---- logic: Python's own operators on its own parse ----------------------------------------------
@@ -302,19 +297,6 @@ def same_problem(kind, f):
     if kind == 'strings':
         return json.dumps(f, sort_keys=True)
     return None
-
-
-def sample(kind, split, n, seed):
-    command = [tap.FATHOM, 'tasks', 'sample', kind, '--split', split, '-n', n, '--seed', seed, '--json']
-    ran = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert ran.returncode == 0, ran.stderr.decode()
-    return map(json.loads, ran.stdout.splitlines())
-
-
-def shares():
-    for split, n in zip(SPLITS, (EACH - 2 * (EACH // 4), EACH // 4, EACH // 4)):
-        for seed in (1, 2):
-            yield split, n // 2, seed
 
 
 class Oracle(unittest.TestCase):

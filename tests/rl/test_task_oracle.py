@@ -8,17 +8,13 @@ import datetime
 import fractions
 import json
 import math
-import os
 import re
-import subprocess
 import tempfile
 import unittest
 
 import tap
+from drawn_problems import EACH, SPLITS, sample, shares
 
-SOAK = bool(os.environ.get('FATHOM_SOAK'))
-EACH = 100000 if SOAK else 300 if tap.SANITIZED else 2000
-SPLITS = ('train', 'validation', 'test')
 F = fractions.Fraction
 WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 
@@ -153,24 +149,6 @@ def same_problem(kind, f):
     if kind == 'sequences':
         return tuple(f['terms'])
     return json.dumps(f, sort_keys=True)
-
-
-def sample(kind, split, n, seed):
-    """Problems of all bands, one after the other."""
-    command = [tap.FATHOM, 'tasks', 'sample', kind, '--split', split, '-n', n, '--seed', seed, '--json']
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for line in process.stdout:
-        yield json.loads(line)
-    error = process.stderr.read().decode()
-    process.stdout.close()
-    process.stderr.close()
-    assert process.wait() == 0, error
-
-
-def shares():
-    for split, n in zip(SPLITS, (EACH - 2 * (EACH // 4), EACH // 4, EACH // 4)):
-        for seed in (1, 2):
-            yield split, n // 2, seed
 
 
 class Oracle(unittest.TestCase):
