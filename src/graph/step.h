@@ -64,6 +64,16 @@ static inline void *fm_kv_tail(const fm_kv_shape *s, void *page) {
     return (char *)page + (s->page_bytes - s->tail_bytes);
 }
 
+/* Keys and values that fast arithmetic has made of a sequence's latents (op/mla_unfold.h), kept while a prompt
+ * is read, so that not every piece of it makes them again. What lies in a block is the op's affair; all zeros:
+ * nothing is kept. Nobody's bits depend on it. */
+typedef struct fm_unfolded {
+    void *const *blocks;  /* of FM_ATTENTION_BLOCK positions from 0 on: a part of layer_bytes for each layer */
+    int64_t count;        /* blocks */
+    int64_t done;         /* positions that are there; the step adds its own, as far as there are blocks */
+    size_t layer_bytes;
+} fm_unfolded;
+
 typedef struct fm_segment {
     int64_t row;         /* first row of the step */
     int64_t count;       /* rows */
@@ -71,6 +81,7 @@ typedef struct fm_segment {
     void *const *pages;  /* of the sequence; cover slots [0, position + count + shift) */
     int64_t fast_from, fast_to; /* positions whose rows a plan in fast arithmetic computes from
                                    materialised keys and values: whole blocks, or none */
+    fm_unfolded unfolded;
 } fm_segment;
 
 static inline bool fm_segment_is_fast(const fm_segment *s, int64_t position) {

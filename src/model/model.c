@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "model/lazy.h"
+#include "op/mla_unfold.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,4 +192,13 @@ fm_status fm_model_kv_shape(const fm_model *m, fm_kv_type type, fm_kv_shape *out
     if (m->mtp) out->tail_bytes = ((size_t)m->config.hidden_size * sizeof(float) + 63) & ~(size_t)63;
     out->page_bytes = (size_t)out->n_layers * (size_t)out->page_positions * out->row_bytes + out->tail_bytes;
     return FM_OK;
+}
+
+size_t fm_model_unfolded_bytes(const fm_model *m) {
+    const fm_config *c = &m->config;
+    if (!c->mla || c->expand_latents || m->options.arith != FM_FAST) return 0;
+    fm_mla_shape shape = {.n_heads = c->num_attention_heads, .kv_lora_rank = c->kv_lora_rank,
+                          .nope_dim = c->qk_nope_head_dim, .rope_dim = c->qk_rope_head_dim,
+                          .v_dim = c->v_head_dim};
+    return fm_unfold_block_bytes(&shape);
 }

@@ -181,6 +181,9 @@ fm_status fm_model_record_learning(const fm_model *model, const fm_record_option
  * [rows, top + 1], see fm_likeliest (op.h). */
 fm_status fm_model_record_teaching(const fm_model *model, int64_t top, int64_t vocabulary, double temperature,
                                    fm_plan *plan, fm_error *err);
+/* Bytes of a layer's keys and values for FM_ATTENTION_BLOCK positions, as fast arithmetic makes them of latents
+ * (op/mla_unfold.h); 0 where it has nothing to make. */
+size_t fm_model_unfolded_bytes(const fm_model *model);
 /* The cache this model needs: see step.h. FM_ERR_UNSUPPORTED for INT8 where the parts of a row do
  * not divide into blocks. */
 fm_status fm_model_kv_shape(const fm_model *model, fm_kv_type type, fm_kv_shape *out,

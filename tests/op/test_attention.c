@@ -268,7 +268,8 @@ static void latent_attention_is_softmax_in_both_forms(void **state) {
             float *in[2] = {roll_floats(&d, LENGTH * f.columns[0]),
                             roll_floats(&d, LENGTH * f.columns[1])};
             float *out = form_sequence(&f, (const float *const *)in, LENGTH, LENGTH);
-            check_mla(s, &w, &f.b.kv, (const float *const *)in, out, 1e-4);
+            bool pairs = !(variant & 1) && cache != FM_KV_F32; /* keys, values and weights are rounded to BF16 */
+            check_mla(s, &w, &f.b.kv, (const float *const *)in, out, pairs ? 0.1 : 1e-4);
             form_free(&f);
             free(in[0]), free(in[1]), free(out);
         }
