@@ -102,6 +102,10 @@ typedef struct fathom_model_options {
     bool no_mtp;                  /* leave out the module that guesses tokens, where the files have one */
     uint64_t memory_limit;        /* bytes; 0: what the machine has available. A model that needs
                                      more is refused before anything is taken. */
+    int64_t prompt_memory;        /* fast arithmetic, MLA: bytes of what memory_limit leaves that the keys and
+                                     values made of a long prompt's latents may take until it is read; beyond
+                                     that they are made again for every piece of it: the same bits, later.
+                                     0: half of what is left; -1: none */
     bool map_only;                /* use the file's rows in place: starts at once, runs slower */
     const char *adapter;          /* a folder with a low-rank adapter as PEFT writes it, which the model then
                                      has; NULL: none */
@@ -136,6 +140,7 @@ typedef struct fathom_model_info {
     uint64_t plan_bytes;         /* activations and scratch */
     uint64_t cache_bytes_per_token;
     uint64_t cache_bytes;        /* most that keys and values of all sessions may take */
+    uint64_t prompt_bytes;       /* most that is taken beside, while a long prompt is read: prompt_memory */
     bool mtp;                    /* a multi-token-prediction module is there to guess */
     double load_seconds;         /* what reading and packing the weights took while opening */
     uint64_t load_bytes;         /* of the files, that were read and packed for it */

@@ -15,6 +15,7 @@ typedef struct needs {
     uint64_t weights_in_place; /* leaving the file's rows where they are */
     uint64_t page;             /* cache of page_positions positions, with what a page costs beside rows */
     uint64_t token;            /* of one position */
+    uint64_t prompt;           /* most that may be taken beside, while a long prompt is read */
     int64_t page_positions, context, sessions;
     uint64_t parameters;
     uint64_t available; /* 0: unknown */
@@ -49,6 +50,8 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
         n->page = fm_engine_cache_bytes(engine, 1);
         n->page_positions = fm_engine_kv(engine)->page_positions;
         n->token = fm_engine_kv(engine)->page_bytes / (uint64_t)n->page_positions;
+        n->prompt = fm_api_prompt_bytes(engine, o, n->weights + n->plan + n->replies + cache_of(n, n->context),
+                                        n->context);
     }
     fm_engine_free(engine);
     fm_pool_free(pool);
@@ -144,6 +147,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
     fm_json_put_integer(w, "cache", (int64_t)cache);
     fm_json_put_integer(w, "cache_bytes_per_token",
                         (int64_t)n->token);
+    fm_json_put_integer(w, "prompt", (int64_t)n->prompt);
     fm_json_put_integer(w, "total", (int64_t)total);
     if (n->available) {
         fm_json_put_integer(w, "available", (int64_t)n->available);

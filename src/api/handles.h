@@ -44,6 +44,9 @@ fm_engine_options fm_api_engine_options(const fathom_model_options *options, fm_
 /* Bytes of cache for `options->sessions` sessions as long as the context, and a page or two each for what
  * they do not share while they part. */
 uint64_t fm_api_cache_bytes(const fm_engine *engine, const fathom_model_options *options, int64_t context);
+/* Most that an engine may keep of what fast arithmetic makes of a prompt, beside what is `taken`. */
+uint64_t fm_api_prompt_bytes(const fm_engine *engine, const fathom_model_options *options, uint64_t taken,
+                             int64_t context);
 /* Tokens guessed ahead unless the caller says otherwise. */
 enum { FM_API_GUESSES = 8 };
 /* Bytes that `options->sessions` replies at once take beside the cache: the logits and states of tokens that

@@ -32,6 +32,8 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
         return fm_fail(err, FM_ERR_ARGUMENT, "context and rows must be positive");
     FM_TRY(fm_cpu_level_parse(out->cpu ? out->cpu : "auto", level, err));
     out->cpu = fm_cpu_level_name(*level);
+    if (out->prompt_memory < -1)
+        return fm_fail(err, FM_ERR_ARGUMENT, "the memory for long prompts must be positive, or -1 for none");
     if (out->sessions < 0 || out->sessions > MOST_SESSIONS)
         return fm_fail(err, FM_ERR_ARGUMENT, "there may be from 1 to %d sessions", MOST_SESSIONS);
     if (!out->rows) out->rows = DEFAULT_ROWS;
@@ -84,6 +86,18 @@ fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
     return FM_OK;
 }
 
+/* All that may be used for them, or no more than a prompt as long as the context is made into. */
+uint64_t fm_api_prompt_bytes(const fm_engine *engine, const fathom_model_options *o, uint64_t taken,
+                             int64_t context) {
+    uint64_t want = fm_engine_unfold_bytes(engine, context);
+    if (o->prompt_memory < 0 || o->memory_limit <= taken) return 0;
+    uint64_t left = o->memory_limit - taken, most = (uint64_t)o->prompt_memory;
+    if (most == 0) most = left / 2;
+    else want *= (uint64_t)o->sessions;
+    if (most > left) most = left;
+    return want < most ? want : most;
+}
+
 /* Refuses, with the numbers, a model that does not fit. */
 static fm_status fit(fathom_model *m, fm_engine_options *engine, fm_error *err) {
     int64_t asked = m->options.context, context = 0;
@@ -102,6 +116,7 @@ static fm_status fit(fathom_model *m, fm_engine_options *engine, fm_error *err) 
     m->options.context = engine->context = context;
     fm_engine_set_context(m->engine, context);
     fm_engine_set_cache_limit(m->engine, cache);
+    fm_engine_set_unfold_limit(m->engine, fm_api_prompt_bytes(m->engine, &m->options, fixed + cache, context));
     return FM_OK;
 }
 
@@ -219,6 +234,7 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .weight_bytes = m->weight_bytes, .plan_bytes = fm_engine_plan_bytes(m->engine),
         .cache_bytes_per_token = kv->page_bytes / (uint64_t)kv->page_positions,
         .cache_bytes = fm_engine_options_of(m->engine)->cache_limit,
+        .prompt_bytes = fm_engine_options_of(m->engine)->unfold_limit,
         .mtp = fm_engine_has_mtp(m->engine), .load_seconds = m->inner->load_seconds,
         .load_bytes = m->inner->load_bytes, .experts_later = later.experts_total,
         .experts_packed = later.experts, .experts_bytes = later.bytes,

@@ -20,6 +20,9 @@ fm_status fm_api_own_engine(const fathom_model *model, int64_t sequences, int64_
         status = fm_fail(err, FM_ERR_MEMORY, "%lld sequences of %lld positions need %.1f GiB and %.1f GiB "
                          "are available: measure fewer, or shorter ones", (long long)sequences,
                          (long long)context, gib(need), gib(available));
+    fathom_model_options left = model->options;
+    left.memory_limit = available;
+    fm_engine_set_unfold_limit(*out, fm_api_prompt_bytes(*out, &left, need, context));
     if (status == FM_OK) status = fm_engine_start(*out, err);
     if (status == FM_OK) return FM_OK;
     fm_engine_free(*out);

@@ -19,6 +19,7 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
     if (a->arith >= 0) o.arith = (fathom_arith)a->arith;
     if (a->cache >= 0) o.cache = (fathom_cache_type)a->cache;
     if (a->activations >= 0) o.activations = (fathom_activations)a->activations;
+    if (!isnan(a->prompt_memory)) o.prompt_memory = a->prompt_memory > 0 ? (int64_t)a->prompt_memory : -1;
     o.adapter = a->lora;
     o.map_only = a->map_only;
     o.no_mtp = a->no_mtp;
@@ -47,9 +48,11 @@ static double say_needs(const char *path, const fathom_model_options *options) {
         fm_ink ink = fm_ink_for(stderr);
         fprintf(stderr, "%sneeds %s", ink.dim, fm_human_bytes(weights + plan + context * token));
         if (available > 0) fprintf(stderr, " of %s", fm_human_bytes(available));
-        fprintf(stderr, ": weights %s, activations %s, %s tokens %s%s\n", fm_human_bytes(weights),
-                fm_human_bytes(plan), fm_human_integer(context), fm_human_bytes(context * token),
-                ink.reset);
+        fprintf(stderr, ": weights %s, activations %s, %s tokens %s", fm_human_bytes(weights),
+                fm_human_bytes(plan), fm_human_integer(context), fm_human_bytes(context * token));
+        double prompt = fm_report_number(root, "memory", "prompt");
+        if (prompt > 0) fprintf(stderr, "; up to %s more while a long prompt is read", fm_human_bytes(prompt));
+        fprintf(stderr, "%s\n", ink.reset);
     }
     fm_json_free(root);
     fathom_free(text);

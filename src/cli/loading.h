@@ -10,6 +10,7 @@
 typedef struct fm_load_arguments {
     int64_t threads, context, rows;
     const char *cpu, *lora;
+    double prompt_memory; /* bytes; NaN: the library's default */
     int arith, cache, activations; /* enums of fathom.h; -1: the library's default */
     bool map_only, verbose;
     bool eager;  /* also set by commands that soon need all experts, or measure time */
@@ -34,6 +35,9 @@ typedef struct fm_load_arguments {
     {FM_OPTION_CHOICE, "arith", 0, NULL,                                                           \
      "exact: bits depend on the tokens alone; fast: other rounding, faster long prompts",          \
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \
+    {FM_OPTION_REAL, "prompt-memory", 0, "N",                                                      \
+     "bytes that --arith fast may take while it reads a long prompt, as in 4G; without it half of what is free", \
+     offsetof(type, member.prompt_memory), 0, 1e18, NULL, NULL},                                 \
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",                           \
      offsetof(type, member.cache), 0, 0, "f32|bf16|int8", "bf16"},                                    \
     {FM_OPTION_CHOICE, "activations", 0, NULL,                                                     \

@@ -31,14 +31,20 @@ fm_status fm_cache_new(const fm_kv_shape *shape, uint64_t limit, fm_cache **out,
     return FM_OK;
 }
 
-void fm_cache_free(fm_cache *c) {
-    if (!c) return;
-    assert(c->stats.in_use == 0 && "a sequence outlives its engine");
+void fm_cache_trim(fm_cache *c) {
     while (c->kept) {
         header *h = c->kept;
         c->kept = h->next;
+        c->stats.kept--;
+        c->stats.bytes -= fm_cache_page_cost(&c->shape);
         fm_free(h);
     }
+}
+
+void fm_cache_free(fm_cache *c) {
+    if (!c) return;
+    assert(c->stats.in_use == 0 && "a sequence outlives its engine");
+    fm_cache_trim(c);
     fm_free(c);
 }
 

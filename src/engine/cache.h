@@ -30,6 +30,8 @@ typedef struct fm_cache_stats {
     uint64_t bytes;       /* of both */
 } fm_cache_stats;
 fm_cache_stats fm_cache_statistics(const fm_cache *cache);
+/* Gives back the pages that wait for reuse. */
+void fm_cache_trim(fm_cache *cache);
 
 /* ---- a sequence's page table -------------------------------------------------------------------*/
 

@@ -27,6 +27,7 @@ static fm_status make_tables(fm_engine *e, fm_error *err) {
     if (!e->segments || !e->runners || !e->output_rows || !e->ids)
         return fm_fail_memory(err, rows * sizeof *e->ids, "the tables of a step");
     FM_TRY(fm_cache_new(&e->kv, e->options.cache_limit, &e->cache, err));
+    FM_TRY(fm_unfold_new(e, err));
     return e->options.share_prefixes ? fm_prefix_new(e->cache, &e->prefix, err) : FM_OK;
 }
 
@@ -62,6 +63,7 @@ void fm_engine_free(fm_engine *e) {
     if (!e) return;
     fm_prefix_free(e->prefix);
     fm_cache_free(e->cache);
+    fm_cache_free(e->unfolded);
     fm_mtp_free(e);
     fm_plan_free(e->plan);
     fm_free(e->segments);

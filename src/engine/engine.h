@@ -31,6 +31,8 @@ typedef struct fm_engine_options {
     fm_kv_type cache;
     fm_activations activations; /* what products multiply the weights with */
     uint64_t cache_limit; /* bytes of pages in all; 0: none */
+    uint64_t unfold_limit; /* bytes that fast arithmetic may take, while prompts are read, for keys and values made
+                              of latents (fm_engine_unfold_bytes); 0: none, they are made again for every piece */
     bool share_prefixes;  /* keep full pages for prompts that begin alike */
     const fm_kernels *kernels;
     fm_pool *pool;        /* borrowed */
@@ -51,6 +53,10 @@ void fm_engine_set_context(fm_engine *engine, int64_t context);
 void fm_engine_set_cache_limit(fm_engine *engine, uint64_t bytes);
 size_t fm_engine_plan_bytes(const fm_engine *engine);
 const fm_kv_shape *fm_engine_kv(const fm_engine *engine);
+/* What keys and values made of latents take for a prompt of so many positions, while it is read in fast
+ * arithmetic; 0 where none are made, or none are kept: exact arithmetic, other attention, an F32 cache. */
+uint64_t fm_engine_unfold_bytes(const fm_engine *engine, int64_t positions);
+void fm_engine_set_unfold_limit(fm_engine *engine, uint64_t bytes);
 /* The plan, for whoever times it between steps (fm_plan_profile). */
 fm_plan *fm_engine_plan(fm_engine *engine);
 const fm_engine_options *fm_engine_options_of(const fm_engine *engine);
@@ -75,7 +81,8 @@ typedef struct fm_step_report {
 /* One step over the waiting tokens of these sequences (each at most once; all of this engine).
  * Sequences with few waiting tokens come first, then the others' prompts in the order given, as
  * far as rows, and time, go: while somebody decodes, prompts get what fits in a quarter of a second
- * by the speed measured so far. `report` may be NULL. When the cache is full, pages that only the
+ * by the speed measured so far (but whole blocks of positions where a piece must unfold again what was
+ * before it, see unfold_limit). `report` may be NULL. When the cache is full, pages that only the
  * tree of prefixes holds are given up first; FM_ERR_MEMORY then leaves every sequence as it was. */
 fm_status fm_engine_step(fm_engine *engine, fm_sequence *const *sequences, int64_t n,
                          fm_step_report *report, fm_error *err);

@@ -139,6 +139,7 @@ void fm_sequence_free(fm_sequence *s) {
     if (!s) return;
     pthread_mutex_lock(&s->engine->lock);
     fm_pages_clear(&s->pages, s->engine->cache);
+    fm_unfold_drop(s->engine, s);
     s->engine->living--;
     pthread_mutex_unlock(&s->engine->lock);
     fm_free(s->tokens);
@@ -243,6 +244,9 @@ fm_status fm_sequence_queue_scored(fm_sequence *s, const int32_t *ids, int64_t n
 void fm_sequence_cancel(fm_sequence *s) {
     s->waiting = s->scored = s->redo;
     s->begins = false;
+    pthread_mutex_lock(&s->engine->lock);
+    fm_unfold_drop(s->engine, s);
+    pthread_mutex_unlock(&s->engine->lock);
 }
 int64_t fm_sequence_waiting(const fm_sequence *s) { return s->waiting; }
 
@@ -253,6 +257,7 @@ static void cut(fm_sequence *s, int64_t n) {
     s->n = n;
     pthread_mutex_lock(&e->lock);
     fm_pages_truncate(&s->pages, e->cache, n);
+    fm_unfold_drop(e, s);
     if (s->node >= 0 && s->node_pages * page > n) {
         /* Back to the root and down again along the pages that remain: they are all in the tree. */
         s->node = s->node_pages = 0;

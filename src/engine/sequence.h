@@ -31,6 +31,8 @@ struct fm_engine {
     fm_mtp mtp;
     fm_cache *cache;
     fm_prefix *prefix;          /* NULL: prefixes are not shared */
+    fm_cache *unfolded;         /* blocks of unfold.c; NULL: this engine unfolds nothing that could be kept */
+    size_t unfold_layer;        /* bytes of a layer in such a block; 0: nothing is unfolded */
     fm_segment *segments;       /* [sequences] of the step being run */
     fm_sequence **runners;      /* [sequences] whose segments they are */
     int32_t *ids, *output_rows; /* [rows], [outputs] */
@@ -56,6 +58,8 @@ struct fm_sequence {
     int64_t n, waiting, capacity;
     int64_t scored;          /* so many of the waiting tokens, the last ones, get logits */
     int64_t fast_from, fast_to; /* positions whose rows are computed the fast way (step.h) */
+    fm_pages unfolded;       /* blocks of keys and values made of latents (unfold.c) */
+    int64_t unfold_done;     /* positions that are there */
     bool begins;             /* none of what was queued last has been computed: rows are of before */
     fm_pages pages;
     int64_t node, node_pages; /* place in the tree of prefixes: the node of the first node_pages
@@ -101,6 +105,18 @@ void fm_sequence_adopt(fm_sequence *s);
 void fm_sequence_offer(fm_sequence *s, int64_t n);
 /* With the lock held: makes room for `count` more positions, giving up unused prefixes if it must. */
 fm_status fm_sequence_reserve(fm_sequence *s, int64_t count, fm_error *err);
+
+/* ---- unfold.c: all with the lock held ------------------------------------------------------------*/
+
+fm_status fm_unfold_new(fm_engine *e, fm_error *err);
+/* Finds places for what the rows of a segment read; fewer, or none, where there is no memory. */
+void fm_unfold_place(fm_engine *e, fm_sequence *s, fm_segment *segment);
+/* How many rows the next piece of a prompt is to have, where `affordable` are in time and `most` have room. */
+int64_t fm_unfold_rows(const fm_engine *e, const fm_sequence *s, int64_t affordable, int64_t most);
+/* After the step, the sequence having its new n: what is there now, until the prompt is read. */
+void fm_unfold_settle(fm_engine *e, fm_sequence *s, const fm_segment *segment);
+/* Gives up a sequence's blocks. */
+void fm_unfold_drop(fm_engine *e, fm_sequence *s);
 
 /* ---- mtp.c ---------------------------------------------------------------------------------------*/
 

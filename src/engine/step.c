@@ -25,6 +25,7 @@ static fm_status add_segment(fm_engine *e, fm_composition *d, fm_sequence *s, in
     e->segments[d->segments++] = (fm_segment){.row = d->rows, .count = count, .position = s->n,
                                               .pages = s->pages.table,
                                               .fast_from = s->fast_from, .fast_to = s->fast_to};
+    fm_unfold_place(e, s, &e->segments[d->segments - 1]);
     memcpy(e->ids + d->rows, s->tokens + s->n, (size_t)count * sizeof *e->ids);
     d->rows += count;
     for (int64_t i = outputs; i > 0; i--) e->output_rows[d->outputs++] = (int32_t)(d->rows - i);
@@ -49,7 +50,8 @@ static fm_status compose(fm_engine *e, fm_composition *d, fm_sequence *const *li
             fm_sequence *s = list[i];
             if (s->waiting == 0 || (s->waiting > DECODING_ROWS) != prompts) continue;
             int64_t before = d->rows;
-            s->failed = add_segment(e, d, s, at_most(s->waiting, left), apart ? &s->failure : err);
+            int64_t count = at_most(s->waiting, prompts ? fm_unfold_rows(e, s, left, o->rows - before) : left);
+            s->failed = add_segment(e, d, s, count, apart ? &s->failure : err);
             if (s->failed != FM_OK && !apart) return s->failed;
             left -= d->rows - before;
             if (!prompts) d->decoding += d->rows - before;
@@ -67,6 +69,7 @@ static void settle(fm_engine *e, const fm_composition *d) {
         int64_t end = e->segments[i].row + e->segments[i].count;
         s->n += e->segments[i].count;
         s->waiting -= e->segments[i].count;
+        fm_unfold_settle(e, s, &e->segments[i]);
         if (s->begins) s->rows = 0;
         s->begins = s->redo = false;
         for (; output < d->outputs && e->output_rows[output] < end; output++, s->rows++) {

@@ -1,8 +1,9 @@
 /* Fast arithmetic: whole blocks of a prompt are computed from materialised keys and values. Which rows
- * these are depends on how the text was queued and on nothing else; how far they are from exact is
- * stated here. */
+ * these are depends on how the text was queued and on nothing else, what is kept on the way included; how far
+ * they are from exact is stated here. */
 #include "support.h"
 
+#include "base/mem.h"
 #include "engine/engine.h"
 
 #include <math.h>
@@ -12,6 +13,8 @@ enum { LENGTH = 700, CONTEXT = 800 };
 /* The largest difference of a logit on these models, whose logits go up to about ten: both forms round
  * about as often, so neither is nearer to the truth. */
 static const float DISTANCE = 2e-4f;
+/* The same where keys, values and all that meets them are BF16. */
+static const float DISTANCE_BF16 = 0.15f;
 
 typedef struct rig {
     fm_store *store;
@@ -20,7 +23,8 @@ typedef struct rig {
     fm_engine *engine;
 } rig;
 
-static rig rig_of(const char *name, fm_arith arith, int threads, int64_t rows, fm_kv_type cache) {
+static rig rig_at(const char *name, fm_arith arith, int threads, int64_t rows, fm_kv_type cache,
+                  fm_cpu_level level) {
     fm_error err;
     rig r = {0};
     assert_ok(fm_store_open(golden_path(name), &r.store, &err));
@@ -29,10 +33,14 @@ static rig rig_of(const char *name, fm_arith arith, int threads, int64_t rows, f
                             &r.model, &err));
     assert_ok(fm_model_load(r.model, r.pool, NULL, NULL, &err));
     fm_engine_options options = {.rows = rows, .context = CONTEXT, .cache = cache, .pool = r.pool,
-                                 .kernels = fm_kernels_get(fm_cpu_detect())};
+                                 .kernels = fm_kernels_get(level)};
     assert_ok(fm_engine_new(r.model, &options, &r.engine, &err));
     assert_ok(fm_engine_start(r.engine, &err));
     return r;
+}
+
+static rig rig_of(const char *name, fm_arith arith, int threads, int64_t rows, fm_kv_type cache) {
+    return rig_at(name, arith, threads, rows, cache, fm_cpu_detect());
 }
 
 static void close_rig(rig *r) {
@@ -65,13 +73,14 @@ static void rows_are_fast_by_how_they_were_queued_alone(void **state) {
     fm_error err;
     int32_t ids[LENGTH + 5], other[300];
     make_ids(ids, LENGTH + 5, 1), make_ids(other, 300, 2);
-    static const int64_t rows[] = {48, 100, 256};
+    static const int64_t rows[] = {48, 100, 256, 330}, kept[] = {CONTEXT, 1, 257, 0}; /* positions */
     for (size_t m = 0; m < FM_COUNT(models); m++) {
         rig whole = rig_of(models[m], FM_FAST, 1, LENGTH, FM_KV_BF16);
         fm_sequence *want = grown(&whole, ids, LENGTH);
         for (int i = 0; i < 5; i++) assert_ok(fm_sequence_extend(want, ids + LENGTH + i, 1, NULL, NULL, &err));
         for (size_t i = 0; i < FM_COUNT(rows); i++) {
             rig r = rig_of(models[m], FM_FAST, (int)i + 1, rows[i], FM_KV_BF16);
+            fm_engine_set_unfold_limit(r.engine, fm_engine_unfold_bytes(r.engine, kept[i]));
             fm_sequence *list[2];
             for (int k = 0; k < 2; k++) assert_ok(fm_sequence_new(r.engine, &list[k], &err));
             assert_ok(fm_sequence_queue(list[0], other, 300, &err));
@@ -112,6 +121,136 @@ static void fast_is_near_exact_and_equal_where_no_block_is_whole(void **state) {
     }
 }
 
+static void in_bf16_fast_is_as_near_as_bf16_is(void **state) {
+    (void)state;
+    int32_t ids[LENGTH];
+    make_ids(ids, LENGTH, 5);
+    for (size_t m = 0; m < FM_COUNT(models); m++) {
+        rig fast = rig_of(models[m], FM_FAST, 2, 256, FM_KV_BF16);
+        rig exact = rig_of(models[m], FM_EXACT, 2, 256, FM_KV_BF16);
+        fm_sequence *a = grown(&fast, ids, LENGTH), *b = grown(&exact, ids, LENGTH);
+        const float *x = fm_sequence_logits(a), *y = fm_sequence_logits(b);
+        float most = 0;
+        for (size_t k = 0; k < logit_bytes(&fast) / sizeof *x; k++) most = fmaxf(most, fabsf(x[k] - y[k]));
+        if (!(most > 0 && most < DISTANCE_BF16)) fail_msg("%s: %g", models[m], (double)most);
+        fm_sequence_free(a);
+        fm_sequence_free(b);
+        close_rig(&fast);
+        close_rig(&exact);
+    }
+}
+
+static void every_cpu_level_gives_the_same_fast_bits(void **state) {
+    (void)state;
+    enum { PART = 600 };
+    int32_t ids[PART];
+    make_ids(ids, PART, 6);
+    static const fm_kv_type caches[] = {FM_KV_BF16, FM_KV_INT8};
+    for (size_t c = 0; c < FM_COUNT(caches); c++) {
+        rig first = rig_at("tiny-v2-lite", FM_FAST, 2, PART, caches[c], FM_CPU_REF);
+        fm_sequence *want = grown(&first, ids, PART);
+        for (int level = FM_CPU_REF + 1; level <= (int)fm_cpu_detect(); level++) {
+            rig r = rig_at("tiny-v2-lite", FM_FAST, 2, 300, caches[c], (fm_cpu_level)level);
+            fm_engine_set_unfold_limit(r.engine, fm_engine_unfold_bytes(r.engine, PART));
+            fm_sequence *s = grown(&r, ids, PART);
+            assert_memory_equal(fm_sequence_logits(s), fm_sequence_logits(want), logit_bytes(&r));
+            fm_sequence_free(s);
+            close_rig(&r);
+        }
+        fm_sequence_free(want);
+        close_rig(&first);
+    }
+}
+
+/* ---- what is kept --------------------------------------------------------------------------------- */
+
+/* Bytes of keys and values that are neither pages nor logits. */
+static size_t unfolded_bytes(const rig *r, size_t base) {
+    return fm_mem_statistics().live_bytes[FM_MEM_CACHE] - (size_t)fm_engine_cache_statistics(r->engine).bytes -
+           base;
+}
+
+static bool is_about(size_t bytes, uint64_t want) { return bytes >= want && bytes < want + 2048; }
+
+static void steps(const rig *r, fm_sequence *s, int n) {
+    fm_error err;
+    for (int i = 0; i < n; i++) assert_ok(fm_engine_step(r->engine, &s, 1, NULL, &err));
+}
+
+static void keys_and_values_are_kept_while_a_prompt_is_read_and_no_longer(void **state) {
+    (void)state;
+    enum { ENDS = 5, CHUNK = 100 };
+    fm_error err;
+    int32_t ids[LENGTH];
+    make_ids(ids, LENGTH, 7);
+    rig r = rig_of("tiny-v2-lite", FM_FAST, 2, CHUNK, FM_KV_BF16);
+    uint64_t block = fm_engine_unfold_bytes(r.engine, 1);
+    assert_true(block > 0 && fm_engine_unfold_bytes(r.engine, 257) == 2 * block);
+    fm_engine_set_unfold_limit(r.engine, 2 * block);
+    for (int end = 0; end < ENDS; end++) {
+        fm_sequence *s, *fork = NULL;
+        assert_ok(fm_sequence_new(r.engine, &s, &err));
+        size_t base = unfolded_bytes(&r, 0);
+        assert_ok(fm_sequence_queue(s, ids, LENGTH, &err));
+        steps(&r, s, 1);
+        assert_true(is_about(unfolded_bytes(&r, base), block));
+        steps(&r, s, 2);
+        assert_true(is_about(unfolded_bytes(&r, base), 2 * block));
+        switch (end) {
+        case 0: steps(&r, s, 2); break; /* 512: from here on no row is fast */
+        case 1: steps(&r, s, 3); break;
+        case 2: fm_sequence_cancel(s); break;
+        case 3: fm_sequence_truncate(s, 70); break;
+        default:
+            assert_ok(fm_sequence_fork(s, &fork, &err)); /* what is made stays with who makes it */
+            fm_sequence_free(fork);
+            assert_true(is_about(unfolded_bytes(&r, base), 2 * block));
+            fm_sequence_free(s);
+        }
+        if (end == 0) assert_true(is_about(unfolded_bytes(&r, base), 2 * block));
+        if (end == 0) steps(&r, s, 1);
+        if (end < ENDS - 1) {
+            assert_true(unfolded_bytes(&r, base) < 2048);
+            fm_sequence_free(s);
+        }
+    }
+    close_rig(&r);
+}
+
+/* Memory fails for nothing but what can be made again: pages and tables are there from a first run. */
+static void without_memory_they_are_made_again(void **state) {
+    (void)state;
+    int32_t ids[LENGTH];
+    make_ids(ids, LENGTH, 8);
+    rig r = rig_of("tiny-v2", FM_FAST, 2, 64, FM_KV_BF16);
+    fm_sequence *s = grown(&r, ids, LENGTH);
+    float *want = malloc(logit_bytes(&r));
+    memcpy(want, fm_sequence_logits(s), logit_bytes(&r));
+    fm_engine_set_unfold_limit(r.engine, fm_engine_unfold_bytes(r.engine, LENGTH));
+    for (int k = 0; k < 6; k++) {
+        fm_sequence_truncate(s, 0);
+        fm_mem_fail_from(k);
+        fm_error err;
+        fm_status status = fm_sequence_extend(s, ids, LENGTH, NULL, NULL, &err);
+        fm_mem_fail_from(-1);
+        assert_ok(status);
+        assert_memory_equal(fm_sequence_logits(s), want, logit_bytes(&r));
+    }
+    free(want);
+    fm_sequence_free(s);
+    close_rig(&r);
+}
+
+static void who_unfolds_nothing_keeps_nothing(void **state) {
+    (void)state;
+    rig exact = rig_of("tiny-v3", FM_EXACT, 1, 64, FM_KV_BF16);
+    rig dense = rig_of("tiny-llama", FM_FAST, 1, 64, FM_KV_BF16);
+    rig floats = rig_of("tiny-v3", FM_FAST, 1, 64, FM_KV_F32);
+    const rig *all[] = {&exact, &dense, &floats};
+    for (size_t i = 0; i < FM_COUNT(all); i++) assert_int_equal(fm_engine_unfold_bytes(all[i]->engine, 5000), 0);
+    close_rig(&exact), close_rig(&dense), close_rig(&floats);
+}
+
 /* A dense model has one form of attention: its fast is its exact. */
 static void models_without_latents_do_not_differ(void **state) {
     (void)state;
@@ -131,6 +270,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_fast_by_how_they_were_queued_alone),
         cmocka_unit_test(fast_is_near_exact_and_equal_where_no_block_is_whole),
+        cmocka_unit_test(in_bf16_fast_is_as_near_as_bf16_is),
+        cmocka_unit_test(every_cpu_level_gives_the_same_fast_bits),
+        cmocka_unit_test(keys_and_values_are_kept_while_a_prompt_is_read_and_no_longer),
+        cmocka_unit_test(without_memory_they_are_made_again),
+        cmocka_unit_test(who_unfolds_nothing_keeps_nothing),
         cmocka_unit_test(models_without_latents_do_not_differ),
     };
     return cmocka_run_group_tests_name("fast", tests, NULL, NULL);
