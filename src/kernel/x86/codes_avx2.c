@@ -88,12 +88,14 @@ static FM_INLINE void multiply_bytes(const tile *t, const char *x, const int lay
                                      const int R, const char *words, const int part,
                                      __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout);
+    lines l0 = lines_at(layout, words, 0), l1 = lines_at(layout, words, 1);
     const __m256i one = _mm256_set1_epi16(1);
     CELLS(__m256i, n);
     SET_CELLS(n, _mm256_setzero_si256());
 #pragma GCC unroll 8
     for (int j = 0; j < columns / 4; j++) {
-        __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
+        if (R == 1 + two) keep_lines(layout, &l0, j), keep_lines(layout, &l1, j);
+        __m256i u0 = codes_of(layout, &l0, part, j), u1 = codes_of(layout, &l1, part, j);
         __m256i a0 = _mm256_abs_epi8(u0), a1 = _mm256_abs_epi8(u1);
         EACH_ROW(ADD_SIGNED);
     }
@@ -121,12 +123,14 @@ static FM_INLINE void multiply_group(const tile *t, const char *x, const int lay
                                      const int R, const char *words, const int part,
                                      __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout);
+    lines l0 = lines_at(layout, words, 0), l1 = lines_at(layout, words, 1);
     CELLS(__m256i, n);
     SET_CELLS(n, _mm256_setzero_si256());
     EACH_ROW(BEGIN_DOT);
 #pragma GCC unroll 8
     for (int j = 0; j < columns / 4; j++) {
-        __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
+        if (R == 1 + two) keep_lines(layout, &l0, j), keep_lines(layout, &l1, j);
+        __m256i u0 = codes_of(layout, &l0, part, j), u1 = codes_of(layout, &l1, part, j);
         EACH_ROW(ADD_FOUR_VNNI);
     }
     EACH_ROW(END_BYTES);
@@ -137,6 +141,7 @@ static FM_INLINE void multiply_group(const tile *t, const char *x, const int lay
                                      const int R, const char *words, const int part,
                                      __m256i dot[TILE_ROWS][2]) {
     const int columns = group_columns(layout), fours = fours_per_sum(layout);
+    lines l0 = lines_at(layout, words, 0), l1 = lines_at(layout, words, 1);
     const __m256i one = _mm256_set1_epi16(1);
     for (int r = 0; r < R; r++)
         dot[r][0] = dot[r][1] = begin_bytes(layout, two, BLOCK(two ? r / 2 : r), r, part);
@@ -146,7 +151,8 @@ static FM_INLINE void multiply_group(const tile *t, const char *x, const int lay
         SET_CELLS(n, _mm256_setzero_si256());
 #pragma GCC unroll 8
         for (int j = first; j < first + fours; j++) {
-            __m256i u0 = codes_of(layout, words, part, j, 0), u1 = codes_of(layout, words, part, j, 1);
+            if (R == 1 + two) keep_lines(layout, &l0, j), keep_lines(layout, &l1, j);
+            __m256i u0 = codes_of(layout, &l0, part, j), u1 = codes_of(layout, &l1, part, j);
             EACH_ROW(ADD_FOUR);
         }
         EACH_ROW(END_SUM);

@@ -41,23 +41,53 @@ static FM_INLINE __m256i with_high_bits(__m256i low, __m256i v, const int right,
     return _mm256_or_si256(low, _mm256_and_si256(v, _mm256_set1_epi8((char)(mask << left))));
 }
 
+/* The words of a group, half h, as its layout has them. */
+typedef struct lines {
+    __m256i at[8];
+} lines;
+
+static FM_INLINE int line_count(const int layout) {
+    if (layout == FM_LAYOUT_Q8_0) return 8;
+    if (layout == FM_LAYOUT_Q2_K) return 1;
+    if (layout == FM_LAYOUT_Q3_K || layout == FM_LAYOUT_Q6_K) return 3;
+    return has_5_bits(layout) ? 5 : 4;
+}
+
+static FM_INLINE lines lines_at(const int layout, const char *words, const int h) {
+    lines l;
+#pragma GCC unroll 8
+    for (int i = 0; i < line_count(layout); i++) l.at[i] = line_at(words, i, h);
+    return l;
+}
+
+/* Keeps in registers what four j is the first to use and another four uses again: gcc would rather load
+ * it from memory for either, and loads are what a single row of x has most of. */
+static FM_INLINE void keep_lines(const int layout, lines *l, const int j) {
+    if (layout == FM_LAYOUT_Q8_0 || layout == FM_LAYOUT_TCQ4) return;
+    const int nibbles = layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K ? 0 : group_columns(layout) / 8;
+    if (j % 2 == 0 && j / 2 < nibbles) __asm__("" : "+x"(l->at[j / 2]));
+    if (j) return;
+#pragma GCC unroll 8
+    for (int i = nibbles; i < line_count(layout); i++) __asm__("" : "+x"(l->at[i]));
+}
+
 /* Codes of four j of a group, see layout.h: unsigned unless the layout gives its sign. `part`: which
  * group of 16 of its 32 columns. */
-static FM_INLINE __m256i codes_of(const int layout, const char *words, const int part, const int j,
-                                  const int h) {
+static FM_INLINE __m256i codes_of(const int layout, const lines *l, const int part, const int j) {
     const __m128i turn_over = _mm_set1_epi8(VNNI ? (char)0x80 : 0); /* makes bytes unsigned */
     if (layout == FM_LAYOUT_Q8_0)
-        return _mm256_xor_si256(line_at(words, j, h), _mm256_broadcastsi128_si256(turn_over));
+        return _mm256_xor_si256(l->at[j], _mm256_broadcastsi128_si256(turn_over));
     if (layout == FM_LAYOUT_Q2_K || layout == FM_LAYOUT_Q3_K) {
-        __m256i low = line_at(words, layout == FM_LAYOUT_Q3_K ? part : 0, h);
+        __m256i low = l->at[layout == FM_LAYOUT_Q3_K ? part : 0];
         low = _mm256_and_si256(_mm256_srli_epi32(low, 2 * j), _mm256_set1_epi8(3));
         if (layout == FM_LAYOUT_Q2_K) return low;
-        return with_high_bits(low, line_at(words, 2, h), 4 * part + j, 2, 1);
+        return with_high_bits(low, l->at[2], 4 * part + j, 2, 1);
     }
-    __m256i v = line_at(words, j / 2, h);
+    __m256i v = l->at[j / 2];
     if (layout == FM_LAYOUT_TCQ4) {
         const int flip = VNNI ? 0x80 : 0;
-        __m256i switches = tcq4_switches(words, j / 2, h);
+        const int i = j / 2;
+        __m256i switches = tcq4_switches_between(l->at[(i + 3) % 4], l->at[(i + 1) % 4], i);
         return j % 2 ? odd_tcq4(v, switches, flip) : even_tcq4(v, switches, flip);
     }
     if (layout == FM_LAYOUT_Q4_0) v = _mm256_xor_si256(v, _mm256_set1_epi8((char)0x88));
@@ -68,8 +98,8 @@ static FM_INLINE __m256i codes_of(const int layout, const char *words, const int
         values = _mm_xor_si128(values, turn_over);
         return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), v);
     }
-    if (has_5_bits(layout)) return with_high_bits(v, line_at(words, 4, h), j, 4, 1);
-    if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, line_at(words, 2, h), 2 * j, 4, 3);
+    if (has_5_bits(layout)) return with_high_bits(v, l->at[4], j, 4, 1);
+    if (layout == FM_LAYOUT_Q6_K) return with_high_bits(v, l->at[2], 2 * j, 4, 3);
     return v;
 }
 
@@ -101,10 +131,18 @@ typedef struct factors {
     __m256 scale[8][2], minimum[4][2];
 } factors;
 
+/* Byte g of every word. */
+static FM_INLINE __m256i byte_of(__m256i words, const int g) {
+    if (g == 3) return _mm256_srli_epi32(words, 24);
+    __m128i lanes = _mm_add_epi8(_mm_setr_epi8(0, -4, -4, -4, 4, -4, -4, -4, 8, -4, -4, -4, 12, -4, -4, -4),
+                                 _mm_set1_epi8((char)g)); /* beyond the top bit: zero */
+    return _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes));
+}
+
 /* As fm_k_scale_word and fm_k_minimum_word; Q5_K begins as Q4_K. */
 static FM_INLINE void open_k(codes_block block, factors *f, const int h) {
     const fm_panel_q4_k *b = (const fm_panel_q4_k *)block.at;
-    const __m256i six = _mm256_set1_epi32(63), four = _mm256_set1_epi32(0x0f0f0f0f);
+    const __m256i six = _mm256_set1_epi8(63), four = _mm256_set1_epi32(0x0f0f0f0f);
     const __m256i top = _mm256_set1_epi32(0x30303030);
     __m256i scale = words_at(b->scales[0], h), minimum = words_at(b->scales[1], h);
     if (block.half) {
@@ -114,12 +152,13 @@ static FM_INLINE void open_k(codes_block block, factors *f, const int h) {
         minimum = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi32(both, 4), four),
                                   _mm256_and_si256(_mm256_srli_epi32(minimum, 2), top));
     }
+    scale = _mm256_and_si256(scale, six);
+    minimum = _mm256_and_si256(minimum, six);
     __m256 d = halves_at(b->d, h);
     __m256 dmin = _mm256_sub_ps(_mm256_set1_ps(-0.0f), halves_at(b->dmin, h));
 #pragma GCC unroll 4
     for (int g = 0; g < 4; g++) {
-        __m256i s = _mm256_and_si256(_mm256_srli_epi32(scale, 8 * g), six);
-        __m256i m = _mm256_and_si256(_mm256_srli_epi32(minimum, 8 * g), six);
+        __m256i s = byte_of(scale, g), m = byte_of(minimum, g);
         f->scale[g][h] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(s));
         f->minimum[g][h] = _mm256_mul_ps(dmin, _mm256_cvtepi32_ps(m));
     }

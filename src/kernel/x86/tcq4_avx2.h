@@ -23,14 +23,19 @@ static FM_INLINE __m256i turn_down(__m256i words) {
     return _mm256_shuffle_epi8(words, _mm256_broadcastsi128_si256(lanes));
 }
 
-/* As fm_tcq4_switches, for word j of the four at q. */
+/* As fm_tcq4_switches, for word j of four, between two others. */
+static FM_INLINE __m256i tcq4_switches_between(__m256i before, __m256i behind, const int j) {
+    if (j == 0) before = turn_up(before);
+    if (j == 3) behind = turn_down(behind);
+    return _mm256_xor_si256(before, behind);
+}
+
+/* The same, for word j of the four at q. */
 static FM_INLINE __m256i tcq4_switches(const void *q, const int j, const int half) {
     const char *line = (const char *)q + 32 * half;
     __m256i before = _mm256_loadu_si256((const __m256i *)(line + 64 * ((j + 3) % 4)));
     __m256i behind = _mm256_loadu_si256((const __m256i *)(line + 64 * ((j + 1) % 4)));
-    if (j == 0) before = turn_up(before);
-    if (j == 3) behind = turn_down(behind);
-    return _mm256_xor_si256(before, behind);
+    return tcq4_switches_between(before, behind, j);
 }
 
 /* What the codes in the low bits of every byte stand for, by the switches at the top of every byte;
