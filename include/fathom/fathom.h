@@ -90,7 +90,7 @@ typedef enum fathom_activations {
 
 typedef struct fathom_model_options {
     int threads;                  /* 0: one per processor */
-    const char *cpu;              /* "auto", "ref", "avx2", "avx512" */
+    const char *cpu;              /* "auto", "ref", "avx2", "avxvnni", "avx512" */
     fathom_arith arith;
     fathom_cache_type cache;
     fathom_activations activations;

@@ -13,6 +13,11 @@ static bool has_f16c(void) {
     unsigned a, b, c = 0, d;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
+
+static bool has_avx_vnni(void) {
+    unsigned a = 0, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
 #endif
 
 fm_cpu_level fm_cpu_detect(void) {
@@ -22,27 +27,25 @@ fm_cpu_level fm_cpu_detect(void) {
                 has_f16c();
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    return avx512 ? FM_CPU_AVX512 : avx2 ? FM_CPU_AVX2 : FM_CPU_REF;
+    if (avx512) return FM_CPU_AVX512;
+    return !avx2 ? FM_CPU_REF : has_avx_vnni() ? FM_CPU_AVXVNNI : FM_CPU_AVX2;
 #else
     return FM_CPU_REF;
 #endif
 }
 
+bool fm_cpu_has(fm_cpu_level level) {
+    fm_cpu_level best = fm_cpu_detect();
 #if defined(__x86_64__)
-static bool has_avx_vnni(void) {
-    unsigned a = 0, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
-}
+    if (level == FM_CPU_AVXVNNI) return best >= FM_CPU_AVX2 && has_avx_vnni();
 #endif
+    return level <= best;
+}
 
-bool fm_cpu_has_vnni(fm_cpu_level level) {
+bool fm_cpu_has_vnni(void) {
 #if defined(__x86_64__)
-    if (level > fm_cpu_detect()) return false;
-    return level == FM_CPU_AVX2     ? has_avx_vnni()
-           : level == FM_CPU_AVX512 ? __builtin_cpu_supports("avx512vnni")
-                                    : false;
+    return fm_cpu_detect() == FM_CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
 #else
-    (void)level;
     return false;
 #endif
 }
@@ -56,7 +59,7 @@ bool fm_cpu_has_bf16(void) {
 #endif
 }
 
-static const char *const level_names[FM_CPU_LEVELS] = {"ref", "avx2", "avx512"};
+static const char *const level_names[FM_CPU_LEVELS] = {"ref", "avx2", "avxvnni", "avx512"};
 
 const char *fm_cpu_level_name(fm_cpu_level level) {
     return (unsigned)level < FM_CPU_LEVELS ? level_names[level] : "unknown";
@@ -70,14 +73,14 @@ fm_status fm_cpu_level_parse(const char *name, fm_cpu_level *out, fm_error *err)
     }
     for (int i = 0; i < FM_CPU_LEVELS; i++) {
         if (strcmp(name, level_names[i]) != 0) continue;
-        if (i > (int)best)
+        if (!fm_cpu_has((fm_cpu_level)i))
             return fm_fail(err, FM_ERR_UNSUPPORTED,
                            "this processor has no %s instructions; its best level is %s", name,
                            level_names[best]);
         *out = (fm_cpu_level)i;
         return FM_OK;
     }
-    return fm_fail(err, FM_ERR_ARGUMENT, "unknown CPU level '%s'; use auto, ref, avx2 or avx512",
+    return fm_fail(err, FM_ERR_ARGUMENT, "unknown CPU level '%s'; use auto, ref, avx2, avxvnni or avx512",
                    name);
 }
 

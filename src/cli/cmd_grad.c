@@ -19,7 +19,7 @@ static const fm_option options[] = {
      .offset = offsetof(arguments, mtp)},
     {FM_OPTION_INTEGER, "threads", 't', "N", "computing threads; without it one per processor",
      offsetof(arguments, threads), 1, 4096, NULL, NULL},
-    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2 or avx512",
+    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2, avxvnni or avx512",
      offsetof(arguments, cpu), 0, 0, NULL, NULL},
     {FM_OPTION_CHOICE, "activations", 0, NULL, "what matrices are multiplied with",
      offsetof(arguments, activations), 0, 0, "f32|bf16", "f32"},

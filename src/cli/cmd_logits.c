@@ -24,7 +24,7 @@ static const fm_option options[] = {
      .offset = offsetof(arguments, mtp)},
     {FM_OPTION_INTEGER, "threads", 't', "N", "computing threads; without it one per processor",
      offsetof(arguments, threads), 1, 4096, NULL, NULL},
-    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2 or avx512",
+    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2, avxvnni or avx512",
      offsetof(arguments, cpu), 0, 0, NULL, NULL},
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0, 0,
      "exact|fast", "exact"},

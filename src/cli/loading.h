@@ -28,7 +28,7 @@ typedef struct fm_load_arguments {
      offsetof(type, member.threads), 1, 4096, NULL, NULL},                                         \
     {FM_OPTION_INTEGER, "context", 'c', "N", context_help, offsetof(type, member.context), 1, 1e9, \
      NULL, NULL},                                                                                  \
-    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2 or avx512",          \
+    {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2, avxvnni or avx512",          \
      offsetof(type, member.cpu), 0, 0, NULL, NULL},                                              \
     {FM_OPTION_TEXT, "lora", 0, "FOLDER", "a low-rank adapter that the model is to have, as PEFT keeps it",   \
      offsetof(type, member.lora), 0, 0, NULL, NULL},                                              \

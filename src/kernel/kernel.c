@@ -7,8 +7,8 @@
 
 static fm_kernels tables[FM_CPU_LEVELS];
 
-/* A level begins as a copy of the one below and overrides what it does faster. Filling runs no
- * instruction of that level. */
+/* A level begins as a copy of the one below and overrides what it does faster, AVX-VNNI's only where the
+ * processor has it, since AVX-512 begins as a copy of that. Filling runs no instruction of that level. */
 static void fill_tables(void) {
     static void (*const fill[FM_CPU_LEVELS])(fm_kernels *) = {
         [FM_CPU_REF] = fm_kernels_fill_ref,
@@ -21,8 +21,8 @@ static void fill_tables(void) {
         if (level > 0) tables[level] = tables[level - 1];
         if (fill[level]) fill[level](&tables[level]);
 #if defined(__x86_64__)
-        if (level == FM_CPU_AVX2 && fm_cpu_has_vnni(FM_CPU_AVX2)) fm_kernels_fill_avx2vnni(&tables[level]);
-        if (level == FM_CPU_AVX512 && fm_cpu_has_vnni(FM_CPU_AVX512)) fm_kernels_fill_vnni(&tables[level]);
+        if (level == FM_CPU_AVXVNNI && fm_cpu_has(FM_CPU_AVXVNNI)) fm_kernels_fill_avx2vnni(&tables[level]);
+        if (level == FM_CPU_AVX512 && fm_cpu_has_vnni()) fm_kernels_fill_vnni(&tables[level]);
         if (level == FM_CPU_AVX512 && fm_cpu_has_bf16()) fm_kernels_fill_avx512bf16(&tables[level]);
 #endif
         tables[level].name = fm_cpu_level_name((fm_cpu_level)level);

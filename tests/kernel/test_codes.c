@@ -2,22 +2,9 @@
  * bits at every CPU level and for every number of rows, and loud about what cannot be a number. */
 #include "codes_support.h"
 
-#include "kernel/fill.h"
-
-/* The tables of the levels, and where a level has VNNI, the one that it would have without; NULL past
- * the last. */
+/* The tables of the levels; NULL past the last. */
 static const fm_kernels *table(int i) {
-    if (i < levels_here()) return fm_kernels_get((fm_cpu_level)i);
-#if defined(__x86_64__)
-    static fm_kernels plain;
-    if (i == levels_here() && fm_cpu_has_vnni(FM_CPU_AVX2)) {
-        plain = *fm_kernels_get(FM_CPU_AVX2);
-        fm_kernels_fill_avx2(&plain);
-        plain.name = "avx2 without vnni";
-        return &plain;
-    }
-#endif
-    return NULL;
+    return i < levels_here() ? fm_kernels_get((fm_cpu_level)i) : NULL;
 }
 
 static void define(fixture *f) {
