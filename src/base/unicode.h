@@ -7,6 +7,19 @@
  * for bytes that are not UTF-8 returns 0 and the code point U+FFFD. Surrogates and overlong forms
  * are not UTF-8. */
 int fm_utf8_decode(const char *s, size_t n, uint32_t *code_point);
+/* The character at the start of valid UTF-8, and its length, without a look at what is not needed to tell. */
+static inline uint32_t fm_utf8_next(const char *text, size_t *length) {
+    const unsigned char *s = (const unsigned char *)text;
+    uint32_t c = s[0];
+    *length = 1;
+    if (c < 0x80) return c;
+    *length = 2;
+    if (c < 0xE0) return (c & 0x1F) << 6 | (s[1] & 0x3Fu);
+    *length = 3;
+    if (c < 0xF0) return (c & 0x0F) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
+    *length = 4;
+    return (c & 0x07) << 18 | (s[1] & 0x3Fu) << 12 | (s[2] & 0x3Fu) << 6 | (s[3] & 0x3Fu);
+}
 /* Writes 1..4 bytes; code points outside Unicode become U+FFFD. */
 int fm_utf8_encode(uint32_t code_point, char out[4]);
 bool fm_utf8_valid(const char *s, size_t n);

@@ -2,6 +2,10 @@
 
 #include "base/unicode.h"
 
+#include <string.h>
+
+#include "token/unicode_nfc.inc"
+
 /* Code points that Unicode 9 did not have and that, in Unicode 18, have a combining class, decompose
  * canonically or are part of a composition. (Ranges also span some that are inert in both.) */
 static const struct {
@@ -32,30 +36,59 @@ static bool is_late(uint32_t c) {
     return low < FM_COUNT(late) && late[low].first <= c;
 }
 
-/* Up to U+02FF nothing ever composes, and neither do the blocks listed here, which hold most other
- * text; the rest is left to the library. */
-bool fm_nfc_may_change(const char *text, size_t size) {
-    for (size_t i = 0; i < size;) {
-        if ((unsigned char)text[i] < 0xCC) { /* below U+0300 */
-            i++;
+static inline unsigned class_of(uint32_t c) {
+    return c < NFC_END ? nfc_class[nfc_block[c / NFC_BLOCK]][c % NFC_BLOCK] : 0;
+}
+
+/* Below U+0300 nothing composes with what is in front of it: the end of the run of such characters, which
+ * take one or two bytes, and in `last` where the last one starts. */
+static inline size_t skip_low(const char *text, size_t size, size_t at, size_t *last) {
+    for (uint64_t word; size - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        if (word & 0x8080808080808080u) break;
+    }
+    while (at < size && (unsigned char)text[at] < 0xCC) at++;
+    *last = at - ((text[at - 1] & 0xC0) == 0x80 ? 2 : 1);
+    return at;
+}
+
+/* A part of a text that may have to be composed, between two places where the text may be cut. */
+typedef struct stretch {
+    size_t start, end;
+} stretch;
+
+/* The first one at or after `from`, which is such a place too; without any, start = end = size. What has
+ * no doubtful character and its marks in order is composed as it stands (UAX 15, section 9). */
+static stretch next_stretch(const char *text, size_t size, size_t from) {
+    stretch s = {.start = from};
+    unsigned before = 0;
+    bool found = false;
+    for (size_t at = from, length; at < size; at += length) {
+        if ((unsigned char)text[at] < 0xCC) {
+            if (found) return (stretch){s.start, at};
+            at = skip_low(text, size, at, &s.start);
+            before = length = 0;
             continue;
         }
-        uint32_t c;
-        int n = fm_utf8_decode(text + i, size - i, &c);
-        bool inert = (c >= 0x0400 && c < 0x0483) || (c >= 0x2010 && c < 0x2028) ||
-                     (c >= 0x3000 && c < 0x302A) || (c >= 0x3041 && c < 0x3097) ||
-                     (c >= 0x30A0 && c < 0x3100) || (c >= 0x4E00 && c < 0xA000) ||
-                     (c >= 0xAC00 && c < 0xD7A4) || (c >= 0xFF01 && c < 0xFF9E) ||
-                     (c >= 0x1F300 && c < 0x1FB00);
-        if (n == 0 || !inert) return true;
-        i += (size_t)n;
+        unsigned class = class_of(fm_utf8_next(text + at, &length));
+        if (class == 0) {
+            if (found) return (stretch){s.start, at};
+            s.start = at;
+        }
+        found |= class == NFC_UNSURE || (class && class < before);
+        before = class;
     }
-    return false;
+    s.end = size;
+    return found ? s : (stretch){size, size};
+}
+
+bool fm_nfc_may_change(const char *text, size_t size) {
+    return next_stretch(text, size, 0).start < size;
 }
 
 /* A late character is a starter that composes with nothing, so the text on both sides of it is
  * composed on its own. */
-fm_status fm_nfc(const char *text, size_t size, fm_buffer *out, fm_error *err) {
+static fm_status compose(const char *text, size_t size, fm_buffer *out, fm_error *err) {
     size_t start = 0;
     for (size_t i = 0; i < size;) {
         uint32_t c;
@@ -69,5 +102,15 @@ fm_status fm_nfc(const char *text, size_t size, fm_buffer *out, fm_error *err) {
         start = i += (size_t)n;
     }
     if (start < size) FM_TRY(fm_unicode_nfc(text + start, size - start, out, err));
+    return FM_OK;
+}
+
+fm_status fm_nfc(const char *text, size_t size, fm_buffer *out, fm_error *err) {
+    for (size_t at = 0; at < size;) {
+        stretch s = next_stretch(text, size, at);
+        fm_buffer_put(out, text + at, s.start - at);
+        FM_TRY(compose(text + s.start, s.end - s.start, out, err));
+        at = s.end;
+    }
     return fm_buffer_status(out, err);
 }

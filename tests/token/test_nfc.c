@@ -58,11 +58,41 @@ static void the_quick_look_is_right_about_every_character(void **state) {
     assert_true(fm_nfc_may_change("e\u0301", 3));
 }
 
+/* Only the stretches that need it are composed: as if the whole text were. */
+static void composing_in_stretches_is_composing_the_whole(void **state) {
+    (void)state;
+    static const uint32_t all[] = {' ',    'e',    'o',    0xE9,   0x12F,  0x301,  0x323,  0x327,   0x345,  0x3B1,  0x1F71,
+                                   0x1100, 0x1161, 0x11A8, 0xAC00, 0xAC01, 0x304B, 0x3099, 0x915,   0x93C,  0x94D,  0x958,
+                                   0x5D0,  0x5B0,  0x5BC,  0xFB2E, 0x644,  0x64E,  0x651,  0x653,   0x622,  0xE01,  0xE38,
+                                   0xE48,  0xE33,  0x4E00, 0xF900, 0x212B, 0x1E0B, 0x307,  0x1109A, 0x110BA, 0x1F600, 0x2F800};
+    fm_error err = {0};
+    fm_buffer text = {0}, parts = {0}, whole = {0};
+    draws d = {.stream = 90};
+    int quiet = 0;
+    for (int round = 0; round < (sanitized() ? 5000 : 200000); round++) {
+        text.size = parts.size = whole.size = 0;
+        for (size_t left = 1 + draw(&d, 12); left > 0; left--) {
+            char c[4];
+            fm_buffer_put(&text, c, (size_t)fm_utf8_encode(all[draw(&d, FM_COUNT(all))], c));
+        }
+        assert_ok(fm_nfc(text.data, text.size, &parts, &err));
+        assert_ok(fm_unicode_nfc(text.data, text.size, &whole, &err));
+        if (parts.size != whole.size || memcmp(parts.data, whole.data, whole.size) != 0)
+            fail_msg("text %d: %.*s", round, (int)text.size, text.data);
+        if (fm_nfc_may_change(text.data, text.size)) continue;
+        assert_true(text.size == whole.size && memcmp(text.data, whole.data, whole.size) == 0);
+        quiet++;
+    }
+    assert_true(quiet > (sanitized() ? 100 : 5000));
+    fm_buffer_clear(&text), fm_buffer_clear(&parts), fm_buffer_clear(&whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_and_marks_compose),
         cmocka_unit_test(characters_that_came_after_unicode_9_stay_and_separate),
         cmocka_unit_test(the_quick_look_is_right_about_every_character),
+        cmocka_unit_test(composing_in_stretches_is_composing_the_whole),
     };
     return cmocka_run_group_tests_name("nfc", tests, NULL, NULL);
 }
