@@ -28,6 +28,7 @@ fm_status fm_bpe_init(fm_bpe *out, const fm_vocab *vocab, size_t n_merges, bool 
     memset(out->pairs, 0xFF, slots * sizeof *out->pairs);
     memset(out->bytes, 0xFF, BYTE_PAIRS * sizeof *out->bytes);
     memset(out->chars, 0xFF, CHARS * sizeof *out->chars);
+    memset(out->seams, FM_NO_LEVEL, BYTE_PAIRS * sizeof *out->seams);
     return FM_OK;
 }
 
@@ -67,7 +68,7 @@ fm_status fm_bpe_add_merge(fm_bpe *bpe, uint32_t rank, const char *left, size_t 
         a = fm_vocab_find(bpe->vocab, bytes.data, middle);
         b = fm_vocab_find(bpe->vocab, bytes.data + middle, bytes.size - middle);
         ab = fm_vocab_find(bpe->vocab, bytes.data, bytes.size);
-        fm_bpe_note_seam(bpe, bytes.data, middle, bytes.data + middle, bytes.size - middle);
+        fm_bpe_note_seam(bpe, rank, bytes.data, middle, bytes.data + middle, bytes.size - middle);
         if (middle == 1 && bytes.size == 2) bytes_of_pair = byte_pair(bpe, bytes.data, a, b);
     }
     fm_status status = fm_buffer_status(&bytes, err);
@@ -296,10 +297,13 @@ static size_t open_piece(const fm_bpe *bpe, const unsigned char *bytes, size_t s
     size_t n = 0;
     int last = -1; /* the byte that the last symbol is, if it is one */
     for (size_t i = 0; i < size; n++) {
-        fm_token id = fm_bpe_char(bpe, i ? bytes[i - 1] : -1, bytes + i, size - i);
-        size_t length = id >= 0 ? 3 : 1;
+        size_t length;
+        fm_token id = fm_bpe_char(bpe, i ? bytes[i - 1] : -1, bytes + i, size - i, &length);
         int byte = -1;
-        if (id < 0) id = bpe->vocab->byte[byte = bytes[i]];
+        if (id < 0) {
+            id = bpe->vocab->byte[byte = bytes[i]];
+            length = 1;
+        }
         if (id < 0) {
             id = unknown;
             byte = -1;

@@ -13,6 +13,12 @@ typedef struct fm_merge {
 
 #define FM_NO_RANK UINT32_MAX
 
+/* The piece that a character's bytes become, and in the bits above the level of the last merge on the way. A
+ * level is a rank with three digits behind the first, and FM_NO_LEVEL is above all. */
+typedef int32_t fm_char_piece;
+enum { FM_CHAR_PIECE_BITS = 22, FM_NO_LEVEL = 255 };
+_Static_assert(FM_VOCAB_MAX <= 1 << FM_CHAR_PIECE_BITS, "an id leaves room for a level");
+
 typedef struct fm_bpe {
     const fm_vocab *vocab;
     /* Open addressing over pairs of ids, left << 32 | right, UINT64_MAX: free; and beside it what
@@ -21,8 +27,9 @@ typedef struct fm_bpe {
     fm_merge *merges;
     size_t mask;
     fm_merge *bytes; /* of every two bytes, [left << 8 | right]: where all merging begins */
-    fm_token *chars; /* of every code point up to U+FFFF; -1: bytes must be merged, see bpe_chars.c */
-    uint8_t *seams;  /* [last byte << 8 | first byte]: may a piece reach over it into half a character? */
+    fm_char_piece *chars; /* of every code point up to U+FFFF; -1: bytes must be merged, see bpe_chars.c */
+    uint8_t *seams;       /* [last byte << 8 | first byte]: level from which on a piece may reach over it into a part
+                             of a character */
     bool ignore_merges; /* a whole piece of the vocabulary is taken before any merging */
     bool skip_unmade;   /* merges whose result is no piece are passed over, not refused */
     /* Per id: does merging its own bytes give just this id? 0 not known yet, 1 yes, 2 no. Threads
@@ -60,22 +67,32 @@ static inline fm_merge fm_bpe_find(const fm_bpe *bpe, fm_token left, fm_token ri
 }
 
 /* For every merge that is added: the bytes of its sides (bpe_chars.c). */
-void fm_bpe_note_seam(fm_bpe *bpe, const char *left, size_t left_size, const char *right,
+void fm_bpe_note_seam(fm_bpe *bpe, uint32_t rank, const char *left, size_t left_size, const char *right,
                       size_t right_size);
 
-/* Three bytes that are a character of U+0800 to U+FFFF. */
-static inline bool fm_bpe_is_three(const unsigned char *s, size_t size) {
-    return size >= 3 && (s[0] & 0xF0) == 0xE0 && (s[1] & 0xC0) == 0x80 && (s[2] & 0xC0) == 0x80;
-}
+static inline bool fm_bpe_continues(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
-/* The piece that the character at the start of s[0..size) becomes before all else; -1: that is not
- * certain. `before` is the byte in front of it, or -1. */
-static inline fm_token fm_bpe_char(const fm_bpe *bpe, int before, const unsigned char *s,
-                                   size_t size) {
-    if (!fm_bpe_is_three(s, size)) return -1;
-    if (before >= 0 && bpe->seams[before << 8 | s[0]]) return -1;
-    if (size > 3 && ((s[3] & 0xC0) == 0x80 || bpe->seams[s[2] << 8 | s[3]])) return -1;
-    return bpe->chars[(s[0] & 0x0F) << 12 | (s[1] & 0x3F) << 6 | (s[2] & 0x3F)];
+/* The piece that the character of two or three bytes at the start of s[0..size) becomes before all else, and
+ * how many those are; -1: that is not certain. `before` is the byte in front of it, or -1. */
+static inline fm_token fm_bpe_char(const fm_bpe *bpe, int before, const unsigned char *s, size_t size,
+                                   size_t *length) {
+    uint32_t c;
+    if (s[0] < 0xC2 || s[0] >= 0xF0 || size < 2 || !fm_bpe_continues(s[1])) return -1;
+    if (s[0] < 0xE0) {
+        *length = 2;
+        c = (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
+    } else {
+        if (size < 3 || !fm_bpe_continues(s[2])) return -1;
+        *length = 3;
+        c = (s[0] & 0x0Fu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
+    }
+    fm_char_piece found = bpe->chars[c];
+    if (found < 0) return -1;
+    int level = found >> FM_CHAR_PIECE_BITS;
+    if (before >= 0 && bpe->seams[before << 8 | s[0]] <= level) return -1;
+    const unsigned char *end = s + *length;
+    if (size > *length && (fm_bpe_continues(*end) || bpe->seams[end[-1] << 8 | *end] <= level)) return -1;
+    return found & (FM_VOCAB_MAX - 1);
 }
 
 /* One call's working memory: ready when zero but for `unknown`. */

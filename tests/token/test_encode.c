@@ -206,7 +206,7 @@ static void characters_merged_ahead_change_nothing(void **state) {
     (void)state;
     static const char *const names[] = {"v3", "qwen2_5", "llama3"};
     static const uint32_t bases[] = {0x3040, 0x30A0, 0x4E00, 0x5200, 0x6200, 0xAC00, 0xFF00, 0x2000,
-                                     0x0E00, 0x20, 0x400};
+                                     0x0E00, 0x20, 0x400, 0xC0, 0x390, 0x5D0, 0x620, 0x900};
     for (size_t i = 0; i < FM_COUNT(names); i++) {
         fm_tokenizer *ahead = load_fixture(names[i]), *bytes = load_fixture(names[i]);
         memset(bytes->bpe.chars, 0xFF, ((size_t)1 << 16) * sizeof *bytes->bpe.chars);
