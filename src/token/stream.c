@@ -6,11 +6,20 @@
 
 void fm_tokenizer_decode(const fm_tokenizer *t, const fm_token *ids, size_t n, bool skip_special,
                          fm_buffer *out) {
-    for (size_t i = 0; i < n; i++) {
-        size_t size;
-        if (skip_special && fm_tokenizer_is_special(t, ids[i])) continue;
-        const char *piece = fm_tokenizer_piece(t, ids[i], &size);
-        fm_buffer_put(out, piece, size);
+    enum { ALL = 32 }; /* tokens whose bytes are put at once */
+    for (size_t begin = 0; begin < n; begin += ALL) {
+        struct {
+            const char *bytes;
+            size_t size;
+        } pieces[ALL];
+        size_t count = 0, total = 0;
+        for (size_t i = begin; i < n && i < begin + ALL; i++) {
+            if (skip_special && fm_tokenizer_is_special(t, ids[i])) continue;
+            pieces[count].bytes = fm_vocab_piece(&t->vocab, ids[i], &pieces[count].size);
+            total += pieces[count++].size;
+        }
+        char *to = fm_buffer_room(out, total);
+        for (size_t i = 0; i < count && to; to += pieces[i++].size) memcpy(to, pieces[i].bytes, pieces[i].size);
     }
 }
 
