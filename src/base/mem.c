@@ -23,7 +23,7 @@ static _Atomic uint64_t allocations;
 static _Atomic int64_t fail_countdown = -1;
 static _Atomic bool failing;
 
-static bool injected_failure(void) {
+bool fm_mem_refused(void) {
     if (atomic_load_explicit(&failing, memory_order_relaxed)) return true;
     int64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
     if (left < 0) return false;
@@ -59,7 +59,7 @@ int fm_mem_spread(void *memory, size_t bytes) {
 
 void *fm_alloc(size_t bytes, fm_mem_purpose purpose) {
     size_t total;
-    if (injected_failure() || !fm_add_size(bytes, ALIGNMENT, &total)) return NULL;
+    if (fm_mem_refused() || !fm_add_size(bytes, ALIGNMENT, &total)) return NULL;
     size_t alignment = total >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
     void *raw;
     if (posix_memalign(&raw, alignment, total) != 0) return NULL;

@@ -50,6 +50,9 @@ fm_mem_stats fm_mem_statistics(void);
  * a negative k switches it off. */
 void fm_mem_fail_from(int64_t k);
 
+/* Counts an allocation that a library makes through a function of ours, and says whether it is to fail. */
+bool fm_mem_refused(void);
+
 /* Bytes of memory that this process could still take without swapping (MemAvailable, and the
  * cgroup's limit where there is one); 0 when unknown. */
 uint64_t fm_mem_available(void);

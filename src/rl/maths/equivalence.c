@@ -120,7 +120,9 @@ fm_verdict fm_maths_equivalent(const char *gold, size_t gold_n, const char *give
     fm_arena arena = {0};
     if (!options) options = &strict;
     text a = {gold_n ? gold : "", gold_n}, b = {given_n ? given : "", given_n};
-    fm_verdict verdict = judge(a, b, options, &arena, &reason);
+    fm_verdict verdict = FM_UNDECIDED;
+    bool begun = fm_flint_begin(), was_short = !begun;
+    if (begun) verdict = judge(a, b, options, &arena, &reason);
     if (verdict == FM_RIGHT && options->prompt && options->prompt_n <= PROMPT_MAX &&
         fm_form_is_echo(options->prompt, options->prompt_n, given, given_n, &arena) &&
         !fm_form_is_echo(options->prompt, options->prompt_n, gold, gold_n, &arena)) {
@@ -128,7 +130,11 @@ fm_verdict fm_maths_equivalent(const char *gold, size_t gold_n, const char *give
         reason = "it repeats the question";
     }
     fm_arena_clear(&arena);
-    fm_flint_done();
+    if (begun) was_short = fm_flint_end();
+    if (was_short) {
+        verdict = FM_UNDECIDED;
+        reason = "there was no memory";
+    }
     if (why) *why = verdict == FM_RIGHT || !reason ? "" : reason;
     return verdict;
 }

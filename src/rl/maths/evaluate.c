@@ -496,7 +496,7 @@ static bool of_one(fm_place *at, const fm_tree_node *x, bool lower, fm_known *ou
 }
 
 static bool evaluate(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    if ((at->scope->work -= 200 + at->precision * 2) < 0 || at->failed) return fail(at);
+    if ((at->scope->work -= 200 + at->precision * 2) < 0 || at->failed || fm_flint_short()) return fail(at);
     switch (x->kind) {
     case FM_TREE_NAME: return variable(at, x, out);
     case FM_TREE_CONSTANT: return constant(at, x->op, out);

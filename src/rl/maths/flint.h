@@ -1,13 +1,15 @@
 /* flint.h: the adapter to FLINT (rationals) and Arb (balls), which are two libraries in Debian 12
  * and one since FLINT 3. Only rl/maths includes it.
  *
- * FLINT ends the process when it gets no memory and where a result cannot be represented. Neither
- * can a stranger's answer bring about: what is computed exactly stays below FM_MATHS_BITS bits,
+ * FLINT ends the process when it gets no memory and where a result cannot be represented. The latter
+ * a stranger's answer cannot bring about: what is computed exactly stays below FM_MATHS_BITS bits,
  * judged before each operation, exponents of balls are integers of any size, and the balls of a
- * comparison have FM_MATHS_PRECISION bits at most; that is well below 10 MB at any moment. Its
- * caches belong to a thread and are freed at the end of each comparison (fm_flint_done), so threads
- * may come and go. */
+ * comparison have FM_MATHS_PRECISION bits at most; that is well below 10 MB at any moment. The former
+ * flint_memory.c prevents, between fm_flint_begin and fm_flint_end. FLINT's caches belong to a thread
+ * and are freed at the end of each comparison, so threads may come and go. */
 #pragma once
+
+#include <stdbool.h>
 
 #include <flint/flint.h>
 #include <flint/fmpq.h>
@@ -25,4 +27,9 @@
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
 #endif
 
-static inline void fm_flint_done(void) { flint_cleanup(); }
+/* Around every comparison; FLINT is used in between alone. False: there is no memory to begin with. */
+bool fm_flint_begin(void);
+/* Memory was refused since the beginning: what is computed is right, but it is time to stop. */
+bool fm_flint_short(void);
+/* What it was at last. */
+bool fm_flint_end(void);

@@ -308,7 +308,7 @@ static residue special(field *f, const fm_tree_node *x, bool lower) {
 }
 
 static residue value(field *f, const fm_tree_node *x, bool lower) {
-    if ((f->scope->work -= 100) < 0) f->unreadable = true;
+    if ((f->scope->work -= 100) < 0 || fm_flint_short()) f->unreadable = true;
     if (f->unreadable) return 0;
     switch (x->kind) {
     case FM_TREE_NEGATE: return sub(f, 0, value(f, x->child[0], lower));

@@ -178,7 +178,7 @@ fm_exact fm_rational_value(fm_scope *scope, fm_value v, fmpq_t out) {
         result = FM_TOO_LARGE;
     if (result == FM_EXACT) {
         scope->work -= 50 + fm_rational_bits(a) + fm_rational_bits(b);
-        result = scope->work < 0 ? FM_TOO_LARGE
+        result = scope->work < 0 || fm_flint_short() ? FM_TOO_LARGE
                  : x->n == 2     ? two(x, v.lower, out, a, b)
                                  : one(x, v.lower, out, a);
     }
