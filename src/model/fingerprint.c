@@ -65,11 +65,14 @@ static uint64_t of_config(const fm_model *m) {
     return fm_hash(m->rope_frequencies, angles * sizeof *m->rope_frequencies, h);
 }
 
-uint64_t fm_model_fingerprint(const fm_model *m) {
+static uint64_t with_adapters(const fm_model *m, uint64_t adapted) {
     uint64_t weights = m->sampled + sample(m->store, &m->embed.source, 1);
     for (size_t i = 0; i < m->n_bindings && !m->sampled_all; i++)
         weights += fm_binding_fingerprint(m->store, &m->bindings[i]);
     if (m->lazy) weights += fm_lazy_sampled(m->lazy);
-    const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights, m->adapted};
-    return fm_hash(parts, m->adapted ? sizeof parts : 3 * sizeof *parts, 0);
+    const uint64_t parts[] = {of_config(m), of_tensors(m->store), weights, adapted};
+    return fm_hash(parts, adapted ? sizeof parts : 3 * sizeof *parts, 0);
 }
+
+uint64_t fm_model_fingerprint(const fm_model *m) { return with_adapters(m, m->adapted); }
+uint64_t fm_model_base_fingerprint(const fm_model *m) { return with_adapters(m, 0); }

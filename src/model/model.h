@@ -116,6 +116,8 @@ void fm_model_free(fm_model *model);
  * files lie or how they are cut. The same with and without packing; without, every call touches up to
  * three pages of the file for each matrix. Bound otherwise (arithmetic, MTP), it may be another. */
 uint64_t fm_model_fingerprint(const fm_model *model);
+/* The same without the adapters that are on. */
+uint64_t fm_model_base_fingerprint(const fm_model *model);
 
 /* Bytes that loading will take: packed copies and derived ones. Of these, those of a lazy model's experts
  * are only touched as they are packed. */

@@ -1,5 +1,9 @@
 #include "train/model_student.h"
 
+#include "base/buffer.h"
+#include "base/file.h"
+
+#include <stdio.h>
 #include <string.h>
 
 /* Documents by themselves may be short: a batch with more of them than this share of its tokens is taken in
@@ -81,15 +85,55 @@ static fm_status changed(void *self, fm_error *err) {
 
 /* ---- checkpoints of adapters -------------------------------------------------------------------*/
 
+/* An adapter says nothing on another model than the one that it was learnt on, so a checkpoint says which that
+ * was: in a file of its own, since PEFT refuses members of adapter_config.json that it does not know. */
+static const char base_file[] = "base.json";
+
+static void put_base(const fm_model_student *s, fm_buffer *out) {
+    char hash[24];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)fm_model_base_fingerprint(s->model));
+    fm_json_writer w = {.out = out};
+    fm_json_open(&w, NULL, '{');
+    fm_json_put_text(&w, "fingerprint", hash);
+    fm_json_close(&w, '}');
+}
+
 static fm_status save(void *self, fm_checkpoint *c, fm_error *err) {
     fm_model_student *s = self;
+    fm_buffer base = {0};
     FM_TRY(fm_adapters_write(s->adapters, fm_checkpoint_folder(c), s->base, err));
     FM_TRY(fm_checkpoint_add(c, "adapter_config.json", err));
-    return fm_checkpoint_add(c, "adapter_model.safetensors", err);
+    FM_TRY(fm_checkpoint_add(c, "adapter_model.safetensors", err));
+    put_base(s, &base);
+    fm_status status = fm_buffer_status(&base, err);
+    if (status == FM_OK) status = fm_checkpoint_put(c, base_file, base.data, base.size, err);
+    fm_buffer_clear(&base);
+    return status;
+}
+
+/* Checkpoints of before there was such a file are believed. */
+static fm_status check_base(const fm_model_student *s, const char *checkpoint, fm_error *err) {
+    enum { LIMIT = 1 << 10 };
+    char *path = fm_path_join(checkpoint, base_file), *text = NULL;
+    size_t size = 0;
+    fm_buffer own = {0};
+    fm_status status = path ? FM_OK : fm_fail_memory(err, strlen(checkpoint), "a path");
+    if (status == FM_OK && fm_file_exists(path)) status = fm_file_read(path, LIMIT, &text, &size, err);
+    put_base(s, &own);
+    if (status == FM_OK) status = fm_buffer_status(&own, err);
+    if (status == FM_OK && text && (size != own.size || memcmp(text, own.data, size) != 0))
+        status = fm_fail(err, FM_ERR_ARGUMENT, "the adapter in %s was learnt on another model than %s as it is now: go "
+                         "on with that one, or begin a new run", checkpoint, s->base);
+    fm_buffer_clear(&own);
+    fm_free(text);
+    fm_free(path);
+    return status;
 }
 
 static fm_status load(void *self, const char *checkpoint, fm_error *err) {
-    return fm_adapters_reload(((fm_model_student *)self)->adapters, checkpoint, err);
+    fm_model_student *s = self;
+    FM_TRY(check_base(s, checkpoint, err));
+    return fm_adapters_reload(s->adapters, checkpoint, err);
 }
 
 /* ---- where the time goes -----------------------------------------------------------------------*/

@@ -85,8 +85,8 @@ class Sft(unittest.TestCase):
         checkpoint = runs.last_checkpoint(self.folder('lora'))
         self.assertEqual(hash_of(self.base), before)
         self.assertEqual(sorted(os.listdir(checkpoint)),
-                         ['adapter_config.json', 'adapter_model.safetensors', 'manifest.json', 'optimizer.safetensors',
-                          'recipe.json', 'state.json', 'tokenizer.json', 'tokenizer_config.json'])
+                         ['adapter_config.json', 'adapter_model.safetensors', 'base.json', 'manifest.json',
+                          'optimizer.safetensors', 'recipe.json', 'state.json', 'tokenizer.json', 'tokenizer_config.json'])
         with open(checkpoint + '/adapter_config.json') as f:
             config = json.load(f)
         self.assertEqual((config['r'], config['lora_alpha'], config['base_model_name_or_path']), (8, 16, self.base))
@@ -108,6 +108,20 @@ class Sft(unittest.TestCase):
                                          *self.command('killed%d' % i, model, *options, data=data))
             self.assertGreater(killed, 0)
             self.assertEqual(runs.manifest(self.folder('killed%d' % i)), runs.manifest(self.folder('straight%d' % i)))
+
+    def test_an_adapter_goes_on_only_on_the_model_that_it_was_learnt_on(self):
+        model = self.folder('moved')
+        shutil.copytree(self.base, model)
+        self.sft('based', model, '--lora', '2', '--steps', '2')
+        with open(model + '/model.safetensors', 'r+b') as f:
+            f.seek(-4096, os.SEEK_END)
+            f.write(bytes(4096))
+        ran = tap.fathom(*self.command('based', model, '--lora', '2', '--steps', '4'))
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn('was learnt on another model than ' + model, ran.err)
+        shutil.rmtree(model)
+        shutil.copytree(self.base, model)
+        self.sft('based', model, '--lora', '2', '--steps', '4')
 
     def test_killed_a_whole_model_ends_in_the_same_bytes(self):
         options = ['--steps', '20', '-s', 'average.decay=0.9', '-s', 'checkpoint.every=5']
