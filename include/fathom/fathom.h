@@ -483,6 +483,7 @@ typedef struct fathom_logits_options {
     fathom_activations activations;
     bool hidden, experts;    /* also write hidden.N, experts.N and expert_weights.N */
     bool mtp;                /* also run the multi-token-prediction module: mtp.logits, mtp.hidden */
+    const char *adapter;     /* as in fathom_model_options */
     /* As in fathom_model_options, while weights are packed. Cancelled: nothing is written. */
     bool (*progress)(void *context, double fraction);
     void *progress_context;

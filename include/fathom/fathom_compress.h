@@ -18,6 +18,8 @@ typedef struct fathom_convert_options {
     bool force;           /* replace what is there */
     uint64_t shard_bytes; /* of a .safetensors file; 0: 5,000,000,000 */
     const char *name;     /* of the model, in GGUF; NULL: the last part of the source's path */
+    const char *adapter;  /* a folder as PEFT writes it, merged into the weights: a target whose name ends in .gguf
+                             is then a file and any other a folder, whatever the source is. NULL: none */
     int threads;          /* 0: one per processor */
     /* How far it is; returning false stops with FATHOM_ERR_CANCELLED. May be NULL. */
     bool (*progress)(void *context, double fraction);

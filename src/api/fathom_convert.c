@@ -48,7 +48,8 @@ static fm_status convert(const char *source, const char *target, const fathom_co
     fm_convert_result result;
     fm_convert_options inner = {.outline = {.mtp = o->mtp, .fused_kv_b = o->fused_kv_b},
                                 .force = o->force, .shard_bytes = o->shard_bytes, .name = o->name,
-                                .progress = fm_notes_progress, .say = fm_notes_add, .context = notes};
+                                .adapter = o->adapter, .progress = fm_notes_progress, .say = fm_notes_add,
+                                .context = notes};
     FM_TRY(parse_dtype(o->dtype, &inner.dtype, err));
     FM_TRY(fm_pool_new(o->threads, &inner.pool, err));
     fm_status status = fm_convert(source, target, &inner, &result, err);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "engine/observe.h"
+#include "model/adapters.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ fathom_logits_options fathom_logits_defaults(void) {
 typedef struct job {
     fm_store *store;
     fm_model *model;
+    fm_adapters *adapters; /* NULL: none */
     fm_pool *pool;
     fm_observation seen;
 } job;
@@ -51,6 +53,7 @@ static fm_status run(job *j, const char *path, const int32_t *ids, size_t n,
     fm_model_options what = {.arith = o->arith == FATHOM_FAST ? FM_FAST : FM_EXACT, .pack = true,
                              .mtp = o->mtp};
     FM_TRY(fm_model_bind(j->store, &what, &j->model, err));
+    if (o->adapter) FM_TRY(fm_adapters_open(j->model, o->adapter, &j->adapters, err));
     uint64_t need = fm_model_memory(j->model), limit = resolved.memory_limit;
     if (limit && need > limit)
         return fm_fail(err, FM_ERR_MEMORY, "%s needs %.1f GiB for its weights and %.1f GiB are "
@@ -75,6 +78,7 @@ fathom_status fathom_logits(const char *path, const int32_t *ids, size_t n,
     job j = {0};
     fm_status status = run(&j, path, ids, n, options ? options : &defaults, out_path, &err);
     fm_observation_clear(&j.seen);
+    fm_adapters_free(j.adapters);
     fm_model_free(j.model);
     fm_pool_free(j.pool);
     fm_store_close(j.store);

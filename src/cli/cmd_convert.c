@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 typedef struct arguments {
-    const char *source, *target, *name;
+    const char *source, *target, *name, *lora;
     int dtype;
     int64_t threads;
     double shard;
@@ -22,6 +22,10 @@ static const fm_option options[] = {
      offsetof(arguments, dtype), 0, 0, "f32|f16|bf16|fp8", NULL},
     {FM_OPTION_TEXT, "name", 0, "NAME", "what the GGUF file calls the model; without it the folder's name",
      offsetof(arguments, name), 0, 0, NULL, NULL},
+    {FM_OPTION_TEXT, "lora", 0, "FOLDER",
+     "merge this low-rank adapter into the weights, as 'fathom sft --lora' and PEFT write it; TARGET is then a GGUF "
+     "file if its name ends in .gguf and a folder if not, whatever SOURCE is",
+     offsetof(arguments, lora), 0, 0, NULL, NULL},
     {FM_OPTION_FLAG, "mtp",
      .help = "keep the module that guesses tokens (V3, R1) in the GGUF file, which only Fathom then reads",
      .offset = offsetof(arguments, mtp)},
@@ -52,7 +56,8 @@ const fm_command fm_command_convert = {
     .run = run,
     .examples = "fathom convert DeepSeek-V2-Lite v2-lite.gguf\n"
                 "fathom convert model-q8_0.gguf model-hf --dtype f32\n"
-                "fathom convert tuned-bf16 tuned-fp8 --dtype fp8\n",
+                "fathom convert tuned-bf16 tuned-fp8 --dtype fp8\n"
+                "fathom convert model.gguf mine.gguf --lora my-adapter\n",
 };
 
 static fm_status print_result(const char *json, fm_error *err) {
@@ -86,6 +91,7 @@ static fm_status run(const void *parsed, fm_error *err) {
     o.fused_kv_b = a->fused;
     o.force = a->force;
     o.name = a->name;
+    o.adapter = a->lora;
     o.shard_bytes = (uint64_t)a->shard;
     o.progress = fm_making_progress;
     o.note = fm_making_note;

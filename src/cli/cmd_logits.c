@@ -5,7 +5,7 @@
 #include "cli/screen.h"
 
 typedef struct arguments {
-    const char *model, *ids, *ids_file, *out, *cpu;
+    const char *model, *ids, *ids_file, *out, *cpu, *lora;
     int64_t threads;
     int arith, cache, activations;
     bool hidden, experts, mtp;
@@ -26,6 +26,8 @@ static const fm_option options[] = {
      offsetof(arguments, threads), 1, 4096, NULL, NULL},
     {FM_OPTION_TEXT, "cpu", 0, "LEVEL", "instructions to use: auto, ref, avx2, avxvnni or avx512",
      offsetof(arguments, cpu), 0, 0, NULL, NULL},
+    {FM_OPTION_TEXT, "lora", 0, "FOLDER", "a low-rank adapter that the model is to have, as PEFT keeps it",
+     offsetof(arguments, lora), 0, 0, NULL, NULL},
     {FM_OPTION_CHOICE, "arith", 0, NULL, "which form of attention", offsetof(arguments, arith), 0, 0,
      "exact|fast", "exact"},
     {FM_OPTION_CHOICE, "cache", 0, NULL, "how keys and values are kept",
@@ -66,6 +68,7 @@ static fm_status compute(const arguments *a, const fm_buffer *ids, fm_error *err
     fathom_logits_options o = fathom_logits_defaults();
     fm_progress progress;
     if (a->cpu) o.cpu = a->cpu;
+    o.adapter = a->lora;
     if (a->threads > 0) o.threads = (int)a->threads;
     o.arith = (fathom_arith)a->arith;
     o.cache = (fathom_cache_type)a->cache;

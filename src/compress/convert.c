@@ -5,6 +5,7 @@
 #include "compress/gguf_keys.h"
 #include "compress/hf_files.h"
 #include "compress/job.h"
+#include "compress/merge.h"
 #include "compress/new_folder.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ typedef struct conversion {
     fm_convert_result *result;
     const char *target;
     fm_error *err;
-    rounding rounded[2]; /* to FP8, and to others */
+    fm_adapters *adapters; /* NULL: none */
+    rounding rounded[2];   /* to FP8, and to others */
 } conversion;
 
 /* ---- types -----------------------------------------------------------------------------------*/
@@ -52,7 +54,7 @@ static fm_dtype fp8_checkpoint_type(const fm_outlined *item) {
 
 static bool loses(const fm_outlined *item) {
     if (item->dtype == FM_DTYPE_F8_E4M3) return !fm_outlined_keeps_fp8(item);
-    return item->dtype != FM_DTYPE_F32 && fm_outlined_source(item) != item->dtype;
+    return item->dtype != FM_DTYPE_F32 && (fm_outlined_source(item) != item->dtype || fm_outlined_merges(item));
 }
 
 static bool is_small(const fm_outlined *item) {
@@ -119,6 +121,7 @@ static fm_status to_gguf(conversion *c) {
     fm_gguf_head head = {0};
     FM_TRY(fm_job_check_file(c->target, o->force, c->err));
     FM_TRY(fm_job_outline_gguf(job, &o->outline, c->err));
+    if (c->adapters) FM_TRY(fm_merge_mark(job, c->adapters, c->err));
     FM_TRY(choose_types(c, true));
     fm_job_begin(job);
     fm_safetensors_item *items = fm_job_items(job);
@@ -261,7 +264,7 @@ static fm_status copy_json(conversion *c, const char *folder) {
                                         "chat_template.jinja"};
     fm_buffer text = {0};
     char *source = fm_job_folder(&c->job);
-    fm_status status = source ? fm_hf_copy_config_as_fp8(&text, source, c->err)
+    fm_status status = source ? fm_hf_copy_config(&text, source, c->result->dtype, c->err)
                               : fm_fail_memory(c->err, 64, "a path");
     if (status == FM_OK) status = write_text(c, folder, "config.json", &text);
     for (size_t i = 0; i < FM_COUNT(names) && status == FM_OK; i++) {
@@ -281,6 +284,7 @@ static fm_status to_folder(conversion *c) {
     bool gguf = job->model->config.from_gguf;
     fm_outline_options outline = {.mtp = true, .same_kind = !gguf}; /* Hugging Face's files always have mtp */
     FM_TRY(fm_outline_convert(&job->outline, &job->model->config, job->store, &outline, c->err));
+    if (c->adapters) FM_TRY(fm_merge_mark(job, c->adapters, c->err));
     FM_TRY(choose_types(c, false));
     FM_TRY(fm_outline_add_scales(&job->outline, c->err));
     fm_job_begin(job);
@@ -296,9 +300,17 @@ static fm_status to_folder(conversion *c) {
 
 /* ---- both ------------------------------------------------------------------------------------*/
 
+static bool makes_folder(const conversion *c) {
+    size_t n = strlen(c->target);
+    if (makes_fp8(c)) return true;
+    if (c->options->adapter) return n < 5 || strcmp(c->target + n - 5, ".gguf") != 0;
+    return c->job.model->config.from_gguf;
+}
+
 static fm_status convert(conversion *c, const char *source) {
     FM_TRY(fm_job_open(&c->job, source, c->err));
-    bool folder = c->job.model->config.from_gguf || makes_fp8(c);
+    bool folder = makes_folder(c);
+    if (c->options->adapter) FM_TRY(fm_merge_open(&c->job, c->options->adapter, &c->adapters, c->err));
     FM_TRY(folder ? to_folder(c) : to_gguf(c));
     const fm_outline *o = &c->job.outline;
     c->result->format = folder ? "safetensors" : "gguf";
@@ -316,6 +328,7 @@ fm_status fm_convert(const char *source, const char *target, const fm_convert_op
     c.job = (fm_job){.pool = options->pool, .progress = options->progress, .say = options->say,
                      .context = options->context};
     fm_status status = convert(&c, source);
+    fm_adapters_free(c.adapters);
     fm_job_close(&c.job);
     return status;
 }

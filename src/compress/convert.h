@@ -1,5 +1,6 @@
 /* convert.h: a model from one kind of file to the other: safetensors in a Hugging Face folder to GGUF,
- * or back, or to a folder of FP8 from either. Nothing is in memory as a whole, and the result appears
+ * or back, or to a folder of FP8 from either; or to the kind that the target's name says, with an adapter
+ * merged into it. Nothing is in memory as a whole, and the result appears
  * complete or not at all. */
 #pragma once
 
@@ -13,6 +14,8 @@ typedef struct fm_convert_options {
     bool force;           /* replace what is there */
     uint64_t shard_bytes; /* of a .safetensors file; 0: 5 * 10^9 */
     const char *name;     /* of the model, in GGUF; NULL: the source's last part */
+    const char *adapter;  /* a folder of PEFT's kind, merged into the weights; a target that ends in .gguf is
+                             then a file, another a folder. NULL: none */
     fm_pool *pool;
     /* Returning false stops with FM_ERR_CANCELLED. */
     bool (*progress)(void *context, double fraction);

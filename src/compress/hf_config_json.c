@@ -142,7 +142,7 @@ static void put_ids(fm_json_writer *w, const fm_config *c) {
     fm_json_close(w, ']');
 }
 
-static const char *torch_name(fm_dtype dtype) {
+const char *fm_hf_torch_name(fm_dtype dtype) {
     return dtype == FM_DTYPE_F32 ? "float32" : dtype == FM_DTYPE_F16 ? "float16" : "bfloat16";
 }
 
@@ -170,7 +170,7 @@ fm_status fm_hf_put_config(fm_buffer *out, const fm_config *config, const fm_sto
     put_rope(&w, c);
     fm_json_put_bool(&w, "tie_word_embeddings", c->tie_word_embeddings);
     if (dtype == FM_DTYPE_F8_E4M3) fm_hf_put_fp8(&w);
-    fm_json_put_text(&w, "torch_dtype", torch_name(dtype));
+    fm_json_put_text(&w, "torch_dtype", fm_hf_torch_name(dtype));
     fm_json_put_bool(&w, "use_cache", true);
     fm_json_put_integer(&w, "vocab_size", c->vocab_size);
     fm_json_close(&w, '}');

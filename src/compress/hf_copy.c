@@ -1,4 +1,4 @@
-/* hf_copy.c: the files beside the weights of a Hugging Face folder, for a folder of the same model in FP8. */
+/* hf_copy.c: the files beside the weights of a Hugging Face folder, for a folder of the same model in another type. */
 #include "base/file.h"
 #include "base/json.h"
 #include "compress/hf_files.h"
@@ -71,7 +71,7 @@ static fm_status read_file(const char *folder, const char *name, char **text, si
     return status;
 }
 
-fm_status fm_hf_copy_config_as_fp8(fm_buffer *out, const char *source, fm_error *err) {
+fm_status fm_hf_copy_config(fm_buffer *out, const char *source, fm_dtype dtype, fm_error *err) {
     char *text;
     size_t size;
     fm_json *root = NULL;
@@ -84,8 +84,8 @@ fm_status fm_hf_copy_config_as_fp8(fm_buffer *out, const char *source, fm_error 
     fm_json_open(&w, NULL, '{');
     fm_json_each(root, put_kept_member, &w);
     fm_json_free(root);
-    fm_hf_put_fp8(&w);
-    fm_json_put_text(&w, "torch_dtype", "bfloat16");
+    if (dtype == FM_DTYPE_F8_E4M3) fm_hf_put_fp8(&w);
+    fm_json_put_text(&w, "torch_dtype", fm_hf_torch_name(dtype));
     fm_json_close(&w, '}');
     fm_buffer_text(out, "\n");
     return fm_buffer_status(out, err);

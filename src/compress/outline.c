@@ -79,7 +79,7 @@ static void set_shape(fm_outlined *item, int n_dims, int64_t a, int64_t b, int64
 
 static fm_part part_of(walk *w, const fm_store_entry *e, int64_t first, int64_t rows) {
     w->used[e - fm_store_at(w->store, 0)] = true;
-    return (fm_part){e, first, rows};
+    return (fm_part){.entry = e, .first = first, .rows = rows};
 }
 
 /* The whole tensor of a role as it is, if the store has it. */
@@ -333,7 +333,7 @@ fm_status fm_outline_keep(fm_outline *outline, const fm_config *config, const fm
         fm_outlined *item = append(outline, e->name, err);
         fm_part *part = item ? take(outline, 1, sizeof *part, err) : NULL;
         if (!part) return FM_ERR_MEMORY;
-        *part = (fm_part){e, 0, fm_tensor_rows(&e->tensor)};
+        *part = (fm_part){.entry = e, .rows = fm_tensor_rows(&e->tensor)};
         item->parts = part;
         item->n_parts = 1;
         item->dtype = e->tensor.dtype;

@@ -10,11 +10,13 @@
 #include "format/store.h"
 #include "model/config.h"
 #include "model/names.h"
+#include "pack/adapter.h"
 
 /* Rows of a source tensor seen as a matrix. */
 typedef struct fm_part {
     const fm_store_entry *entry;
     int64_t first, rows;
+    const fm_adapter *adapter; /* added to the whole tensor's rows (merge.h); NULL: none */
 } fm_part;
 
 typedef enum fm_arrangement {
@@ -38,7 +40,7 @@ typedef struct fm_outlined {
     int64_t head_rows;   /* PAIRS, HALVES: rows of a head */
     int64_t unit;        /* rows that are made together: first and count are multiples of it */
     int64_t matrices;    /* experts or heads that are stacked in it, each with inputs of its own */
-    const fm_part *parts;
+    fm_part *parts;
     size_t n_parts;
     const float *values; /* VALUES */
     const struct fm_outlined *scales_of; /* it holds the scales of this FP8 matrix, and has no parts */
@@ -80,13 +82,15 @@ static inline int64_t fm_outlined_columns(const fm_outlined *item) {
 }
 /* The element type that all parts have; F32 for VALUES. */
 fm_dtype fm_outlined_source(const fm_outlined *item);
+/* Whether an adapter is added to it. */
+bool fm_outlined_merges(const fm_outlined *item);
 /* Whether the file's bytes are the source's, row by row. */
 bool fm_outlined_is_copy(const fm_outlined *item);
 /* Whether it is FP8 whose blocks are those of the source, codes and scales. */
 bool fm_outlined_keeps_fp8(const fm_outlined *item);
 /* That many rows' bytes, where it is a copy. */
 void fm_outlined_copy(const fm_outlined *item, int64_t first, int64_t count, char *out);
-/* The rows as exact floats. `work` holds fm_outlined_work floats. */
+/* The rows as exact floats, or with an adapter rounded once to floats. `work` holds fm_outlined_work floats. */
 void fm_outlined_rows(const fm_outlined *item, int64_t first, int64_t count, float *out,
                       float *work);
 int64_t fm_outlined_work(const fm_outlined *item);

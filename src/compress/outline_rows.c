@@ -21,8 +21,14 @@ static bool keeps_rows(const fm_outlined *item) {
            item->arrangement == FM_ARRANGE_HALVES;
 }
 
+bool fm_outlined_merges(const fm_outlined *item) {
+    for (size_t i = 0; i < item->n_parts; i++)
+        if (item->parts[i].adapter) return true;
+    return false;
+}
+
 bool fm_outlined_is_copy(const fm_outlined *item) {
-    if (!keeps_rows(item)) return false;
+    if (!keeps_rows(item) || fm_outlined_merges(item)) return false;
     for (size_t i = 0; i < item->n_parts; i++) {
         const fm_tensor *t = &item->parts[i].entry->tensor;
         if (t->dtype != item->dtype || t->scales) return false;
@@ -31,14 +37,14 @@ bool fm_outlined_is_copy(const fm_outlined *item) {
 }
 
 bool fm_outlined_keeps_fp8(const fm_outlined *item) {
-    if (item->arrangement != FM_ARRANGE_ROWS || item->n_parts != 1) return false;
+    if (item->arrangement != FM_ARRANGE_ROWS || item->n_parts != 1 || item->parts[0].adapter) return false;
     const fm_tensor *t = &item->parts[0].entry->tensor;
     return t->dtype == FM_DTYPE_F8_E4M3 && t->scale_block[0] == FM_FP8_BLOCK &&
            t->scale_block[1] == FM_FP8_BLOCK;
 }
 
-/* Where row `row` of the result comes from. */
-static const fm_tensor *find_row(const fm_outlined *item, int64_t row, int64_t *at) {
+/* Where row `row` of the result comes from: row *at of the part's tensor. */
+static const fm_part *find_row(const fm_outlined *item, int64_t row, int64_t *at) {
     int64_t d = item->head_rows;
     if (item->arrangement == FM_ARRANGE_PAIRS) {
         int64_t i = row % d;
@@ -49,15 +55,31 @@ static const fm_tensor *find_row(const fm_outlined *item, int64_t row, int64_t *
     }
     const fm_part *part = &item->parts[row / item->parts[0].rows];
     *at = part->first + row % item->parts[0].rows;
-    return &part->entry->tensor;
+    return part;
 }
 
 void fm_outlined_copy(const fm_outlined *item, int64_t first, int64_t count, char *out) {
     for (int64_t row = first; row < first + count; row++) {
         int64_t at;
-        const fm_tensor *t = find_row(item, row, &at);
+        const fm_tensor *t = &find_row(item, row, &at)->entry->tensor;
         memcpy(out, (const char *)t->data + (size_t)at * t->row_bytes, t->row_bytes);
         out += t->row_bytes;
+    }
+}
+
+/* out += scale * B[row] A: the sum over the rank, in order, and what it is added to are doubles, in which a
+ * product of two floats is exact; the result is rounded once. */
+static void add_adapter(const fm_adapter *x, int64_t row, int64_t columns, float *out) {
+    enum { STRIP = 64 };
+    const float *b = x->b.master + row * x->b.n_in;
+    for (int64_t c = 0; c < columns; c += STRIP) {
+        int64_t n = columns - c < STRIP ? columns - c : STRIP;
+        double sum[STRIP] = {0};
+        for (int64_t r = 0; r < x->a.n_out; r++) {
+            const float *a = x->a.master + r * columns + c;
+            for (int64_t i = 0; i < n; i++) sum[i] += (double)b[r] * (double)a[i];
+        }
+        for (int64_t i = 0; i < n; i++) out[c + i] = (float)((double)out[c + i] + (double)x->scale * sum[i]);
     }
 }
 
@@ -87,8 +109,9 @@ void fm_outlined_rows(const fm_outlined *item, int64_t first, int64_t count, flo
     if (keeps_rows(item)) {
         for (int64_t row = first; row < first + count; row++, out += columns) {
             int64_t at;
-            const fm_tensor *t = find_row(item, row, &at);
-            fm_tensor_decode_row(t, at, out);
+            const fm_part *part = find_row(item, row, &at);
+            fm_tensor_decode_row(&part->entry->tensor, at, out);
+            if (part->adapter) add_adapter(part->adapter, at, columns, out);
         }
         return;
     }

@@ -41,3 +41,16 @@ def distance(a, b):
         if not d <= worst:
             worst = d if d == d else float('inf')
     return worst
+
+
+def write(path, tensors):
+    """{name: Tensor of float32}."""
+    header, blobs, at = {}, [], 0
+    for name, tensor in tensors.items():
+        blob = array.array('f', tensor.values).tobytes()
+        header[name] = {'dtype': 'F32', 'shape': tensor.shape, 'data_offsets': [at, at + len(blob)]}
+        blobs.append(blob)
+        at += len(blob)
+    head = json.dumps(header).encode()
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<Q', len(head)) + head + b''.join(blobs))

@@ -52,6 +52,18 @@ class HowTo(unittest.TestCase):
                          "What colour is Ada's boat?", '-n', '12', '--temperature', '0', '--json')
         self.assertEqual(ran.code, 0, ran.err)
         self.assertEqual(json.loads(ran.out)['text'].strip(), "Ada's boat is red.")
+        self.convert_and_ask()
+
+    def convert_and_ask(self):
+        """The last section: the same answer from a file that needs no adapter."""
+        merged = self.scratch + '/mine-bf16.gguf'
+        words = next(c for c in commands() if c[:2] == ['fathom', 'convert'])
+        self.assertEqual((words[2:4], words[4]), (['$MODEL', 'mine-bf16.gguf'], '--lora'))
+        ran = tap.fathom('convert', self.model, merged, '--lora', runs.last_checkpoint(self.scratch + '/mine'))
+        self.assertEqual(ran.code, 0, ran.err)
+        ran = tap.fathom('run', merged, "What colour is Ada's boat?", '-n', '12', '--temperature', '0', '--json')
+        self.assertEqual(ran.code, 0, ran.err)
+        self.assertEqual(json.loads(ran.out)['text'].strip(), "Ada's boat is red.")
 
 
 if __name__ == '__main__':

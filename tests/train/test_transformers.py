@@ -7,10 +7,14 @@ DeepSeek-V3 before 5.0 gave experts outside the chosen groups the score 0 instea
 import json
 import os
 import shutil
+import sys
 import tempfile
 import unittest
 
 import tap
+
+sys.path.insert(0, os.path.join(tap.SOURCE, 'tests/cli'))
+import adapters  # noqa: E402
 
 COMPARE = os.path.join(tap.SOURCE, 'bench/peers/transformers_logits')
 IDS = [(37 * i + 11) % 500 for i in range(96)]
@@ -38,12 +42,13 @@ class Transformers(unittest.TestCase):
         self.make('convert', file, folder, *options)
         return folder
 
-    def compare(self, folders):
-        """What transformers says to each folder, having been told our logits."""
+    def compare(self, folders, ours=None):
+        """What transformers says to each folder, having been told our logits: of the folder, or of what `ours` lists
+        for it, a folder and options behind it."""
         ids, pairs = ','.join(map(str, IDS)), []
-        for folder in folders:
+        for i, folder in enumerate(folders):
             pairs += [folder, folder + '.logits']
-            self.make('logits', folder, '--ids', ids, '--out', folder + '.logits')
+            self.make('logits', *(ours[i][1:] if ours else [folder]), '--ids', ids, '--out', folder + '.logits')
         ran = tap.run('python3', COMPARE, '--no-setup', '--ids', ids, *pairs, timeout=500)
         self.assertEqual(ran.code, 0, ran)
         return [json.loads(line) for line in ran.out.splitlines()]
@@ -61,6 +66,16 @@ class Transformers(unittest.TestCase):
         folders = [self.converted(name, '--dtype', 'f32') for name in CLASSES]
         for said, (name, kind) in zip(self.compare(folders), CLASSES.items()):
             self.assertEqual(said['class'], kind, name)
+            self.assert_same(said, name, mtp_layer=5 if name == 'tiny-v3' else None)
+
+    def test_an_adapter_that_convert_has_merged_gives_the_logits_of_the_model_with_it(self):
+        pairs = []
+        for name in 'tiny-llama', 'tiny-v3':
+            lora, folder = (os.path.join(self.folder, name + end) for end in ('.lora', ''))
+            adapters.make(lora, tap.golden(name), layers=range(5))
+            self.make('convert', tap.golden(name), folder, '--lora', lora)
+            pairs.append((folder, tap.golden(name), '--lora', lora))
+        for said, name in zip(self.compare([p[0] for p in pairs], pairs), ('tiny-llama', 'tiny-v3')):
             self.assert_same(said, name, mtp_layer=5 if name == 'tiny-v3' else None)
 
     def test_a_folder_in_bf16_is_the_same_model_to_both(self):
