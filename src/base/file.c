@@ -82,6 +82,26 @@ void fm_map_prefetch(const fm_map *map, size_t offset, size_t length) {
     madvise((void *)(uintptr_t)(map->data + begin), offset + length - begin, MADV_WILLNEED);
 }
 
+fm_status fm_map_populate(const fm_map *map, size_t offset, size_t length, fm_error *err) {
+#ifndef MADV_POPULATE_READ /* of older headers */
+    enum { MADV_POPULATE_READ = 22 };
+#endif
+    if (length == 0) return FM_OK;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = offset / page * page;
+    int code;
+    do code = madvise((void *)(uintptr_t)(map->data + begin), offset + length - begin, MADV_POPULATE_READ) ? errno : 0;
+    while (code == EINTR);
+    if (code == EFAULT || code == EHWPOISON)
+        return fm_fail(err, FM_ERR_IO, "reading %zu bytes at %zu failed: the disk has an error, or something has "
+                       "shortened the file", length, offset);
+    if (code) fm_map_prefetch(map, offset, length); /* the system cannot, or has no memory for the tables */
+    return FM_OK;
+}
+
+void fm_map_huge(const fm_map *map) {
+    if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_HUGEPAGE);
+}
+
 void fm_map_forget(const fm_map *map, size_t offset, size_t length) {
     if (offset >= map->size || length == 0) return; /* of length 0 the system would forget all */
     posix_fadvise(map->fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);

@@ -19,6 +19,13 @@ void fm_map_close(fm_map *map); /* a zeroed map, or one closed before, is fine *
 void fm_map_drop(const fm_map *map, size_t offset, size_t length);
 /* Asks the system to begin reading this range. A hint. */
 void fm_map_prefetch(const fm_map *map, size_t offset, size_t length);
+/* Reads this range, which must lie inside the mapping, into the system's cache and makes it part of the process at
+ * once, in place of a page fault for every few pages. FM_ERR_IO where the disk fails or the file has become
+ * shorter. On systems that cannot (Linux before 5.14) the reading is begun, as by fm_map_prefetch. Fine from several
+ * threads. */
+fm_status fm_map_populate(const fm_map *map, size_t offset, size_t length, fm_error *err);
+/* Asks for huge pages where the file system's cache can have them. A hint. */
+void fm_map_huge(const fm_map *map);
 /* Tells the system that nobody will need this range of the file again soon: the copy that it keeps in
  * memory may go. A hint; whoever opens the file next reads it from the disk. */
 void fm_map_forget(const fm_map *map, size_t offset, size_t length);
