@@ -1,6 +1,7 @@
 #include "format/store_build.h"
 
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/unicode.h"
 
 /* Probed in this order. To add a format: one file, one line here. */
@@ -225,6 +226,15 @@ fm_status fm_store_unchanged(const fm_store *s, const void *view, fm_error *err)
     const fm_store_shard *file = file_behind(s, view);
     fm_status status = file ? fm_map_unchanged(&file->map, err) : FM_OK;
     return status == FM_OK ? status : fm_error_prefix(err, status, "%s", file->path);
+}
+
+uint64_t fm_store_stamp(const fm_store *s) {
+    uint64_t stamp = 0;
+    for (int i = 0; i < s->n_shards; i++) {
+        const uint64_t facts[] = {s->shards[i].map.size, (uint64_t)s->shards[i].map.modified};
+        stamp = fm_hash(facts, sizeof facts, stamp);
+    }
+    return stamp;
 }
 
 void fm_store_will_read(const fm_store *s, const void *view, size_t bytes) {

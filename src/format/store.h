@@ -63,6 +63,8 @@ void fm_store_prefetch(const fm_store *store, const fm_store_entry *entry);
 fm_status fm_store_read(const fm_store *store, const void *view, size_t bytes, void *out, fm_error *err);
 /* FM_ERR_IO, naming it, if the file behind a view was changed in place since the store was opened. */
 fm_status fm_store_unchanged(const fm_store *store, const void *view, fm_error *err);
+/* A number for the sizes of all files and when they were last written to, as of opening. */
+uint64_t fm_store_stamp(const fm_store *store);
 /* Hints: these bytes of a view will be read soon; nobody will need them soon, not even who opens the
  * file next. */
 void fm_store_will_read(const fm_store *store, const void *view, size_t bytes);

@@ -181,6 +181,7 @@ static fm_status bind_experts(fm_binder *b, fm_moe_weights *w, int matrix, fm_ro
         FM_TRY(bind_expert(b, role, e, n_out, n_in, &(*out)[e]));
         fm_binding *last = &b->model->bindings[b->model->n_bindings - 1];
         last->moe = w;
+        last->layer = b->layer;
         last->expert = (int)e;
         last->matrix = matrix;
     }

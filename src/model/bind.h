@@ -3,17 +3,22 @@
 
 #include "model/model.h"
 #include "model/names.h"
+#include "pack/panel_file.h"
 
 typedef struct fm_binding {
     fm_weight *weight;
     const fm_store_entry *entry; /* where it comes from */
     fm_tensor slice;             /* the rows it is made of */
     fm_moe_weights *moe;         /* of whose experts it is a matrix; NULL: none's */
+    int64_t layer;
     int expert, matrix;          /* which; 0, 1, 2: gate, up, down */
+    const fm_panel_entry *ready; /* its panels in the file of panels that the model uses; NULL: none there */
 } fm_binding;
 
-/* Bytes of its copy in the kernels' layout; 0 where the rows of the file are used in place. */
+/* Bytes of its copy in the kernels' layout; 0 where the rows of the file are used in place, or panels are mapped. */
 size_t fm_binding_copy_bytes(const fm_model *model, const fm_binding *binding);
+/* For qsort: the order of the model's files. */
+int fm_binding_by_place(const void *a, const void *b);
 
 /* A number for a sample of the bytes it is made of, which are in `store`. */
 uint64_t fm_binding_fingerprint(const fm_store *store, const fm_binding *binding);

@@ -40,11 +40,13 @@ typedef struct batch {
     struct fm_lazy_layer *layer;
     const int32_t *ids;
     int64_t n;
-    bool crowded;    /* copies and file do not fit beside each other: nothing is read twice */
+    bool crowded;    /* copies and file do not fit beside each other, or panels are mapped: nothing is read twice */
     size_t n_pieces;
     fm_pieces pieces;
     fm_status status;
     fm_error *err;
+    _Atomic bool failed; /* a mapped matrix could not be read; the first that failed says why */
+    fm_error error;
 } batch;
 
 typedef void (*visit_fn)(batch *b, const fm_binding *binding, char *copy);
@@ -100,13 +102,42 @@ static uint64_t new_bytes(const batch *b) {
     return bytes;
 }
 
+/* ---- mapped panels ----------------------------------------------------------------------------- */
+
+static void read_range(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    batch *b = context;
+    const fm_panel_file *f = b->layer->lazy->model->panels;
+    for (int64_t i = begin; i < end; i++) {
+        if (state_of(b, i) == KEPT) continue;
+        for (int matrix = 0; matrix < MATRICES; matrix++) {
+            const fm_binding *m = b->layer->bindings[b->ids[i] * MATRICES + matrix];
+            fm_error err;
+            if (!m->ready || fm_map_populate(&f->map, m->ready->offset, m->ready->bytes, &err) == FM_OK) continue;
+            if (atomic_exchange(&b->failed, true)) continue;
+            fm_error_prefix(&err, FM_ERR_IO, "the panels of %s", m->entry->name);
+            b->error = err;
+        }
+    }
+}
+
+static uint64_t mapped_bytes(const batch *b) {
+    uint64_t bytes = 0;
+    for (int64_t i = 0; i < b->n; i++)
+        for (int matrix = 0; matrix < MATRICES && state_of(b, i) != KEPT; matrix++) {
+            const fm_binding *m = b->layer->bindings[b->ids[i] * MATRICES + matrix];
+            if (m->ready) bytes += m->ready->bytes;
+        }
+    return bytes;
+}
+
 /* All copies are whole. Returns whether there are some in passing. */
 static bool settle(batch *b) {
     fm_lazy *lazy = b->layer->lazy;
     bool passing = false;
     lazy->met += new_bytes(b);
     lazy->used = visit(b, use);
-    atomic_fetch_add(&lazy->bytes, b->pieces.bytes);
+    atomic_fetch_add(&lazy->bytes, b->pieces.bytes + mapped_bytes(b));
     for (int64_t i = 0; i < b->n; i++) {
         bool kept = state_of(b, i) == KEPT, passes = in_passing(b, i);
         passing |= passes;
@@ -114,6 +145,18 @@ static bool settle(batch *b) {
         atomic_store_explicit(&b->layer->state[b->ids[i]], passes ? MET : KEPT, memory_order_release);
     }
     return passing;
+}
+
+/* Brings what is new into memory; nothing is copied. */
+static fm_status read_ahead(batch *b, fm_pool *pool, fm_error *err) {
+    b->crowded = true;
+    fm_pool_for(pool, b->n, 1, read_range, b);
+    if (!atomic_load(&b->failed)) {
+        settle(b);
+        return FM_OK;
+    }
+    if (err) *err = b->error;
+    return FM_ERR_IO;
 }
 
 static fm_status pack(batch *b, fm_pool *pool, bool *passing, fm_error *err) {
@@ -144,7 +187,7 @@ static fm_status want(void *context, const int32_t *ids, int64_t n, fm_pool *poo
     pthread_mutex_lock(&lazy->lock);
     double begin = fm_clock_seconds();
     batch b = {.layer = w->lazy, .ids = ids, .n = n, .err = err};
-    fm_status status = pack(&b, pool, passing, err);
+    fm_status status = lazy->model->panels ? read_ahead(&b, pool, err) : pack(&b, pool, passing, err);
     atomic_store(&lazy->seconds, atomic_load(&lazy->seconds) + fm_clock_seconds() - begin);
     if (!*passing) pthread_mutex_unlock(&lazy->lock);
     return status;
@@ -188,14 +231,16 @@ static fm_status set_up(fm_lazy *lazy, fm_model *m, uint64_t bytes, fm_error *er
         const fm_binding *b = &m->bindings[i];
         if (fm_packed_later(m, b)) b->moe->lazy->bindings[b->expert * MATRICES + b->matrix] = b;
     }
-    lazy->memory = fm_alloc((size_t)bytes, FM_MEM_WEIGHTS);
-    return lazy->memory ? FM_OK : fm_fail_memory(err, (size_t)bytes, "the experts in the kernels' layout");
+    if (bytes) lazy->memory = fm_alloc((size_t)bytes, FM_MEM_WEIGHTS);
+    return !bytes || lazy->memory ? FM_OK : fm_fail_memory(err, (size_t)bytes, "the experts in the kernels' layout");
 }
 
 fm_status fm_lazy_new(fm_model *m, uint64_t room, fm_lazy **out, fm_error *err) {
     uint64_t bytes = fm_model_memory_later(m);
+    bool mapped = false;
+    for (size_t i = 0; i < m->n_bindings; i++) mapped |= m->bindings[i].ready && fm_packed_later(m, &m->bindings[i]);
     *out = NULL;
-    if (bytes == 0) return FM_OK;
+    if (bytes == 0 && !mapped) return FM_OK;
     fm_lazy *lazy = fm_alloc_zero(sizeof *lazy, FM_MEM_OTHER);
     if (!lazy) return fm_fail_memory(err, sizeof *lazy, "the table of experts");
     lazy->model = m;
@@ -227,7 +272,7 @@ uint64_t fm_lazy_sampled(fm_lazy *lazy) {
     const fm_model *m = lazy->model;
     pthread_mutex_lock(&lazy->lock);
     for (size_t i = 0; i < m->n_bindings && !lazy->is_sampled; i++)
-        if (fm_packed_later(m, &m->bindings[i]))
+        if (fm_packed_later(m, &m->bindings[i]) && !m->bindings[i].ready)
             lazy->sampled += fm_binding_fingerprint(m->store, &m->bindings[i]);
     lazy->is_sampled = true;
     uint64_t sampled = lazy->sampled;

@@ -1,4 +1,5 @@
-/* lazy.h: experts that are packed when they are first chosen.
+/* lazy.h: experts that are packed when they are first chosen, or brought into memory where their panels are in
+ * a file that is mapped.
  *
  * A token passes through a few of many experts, so a first answer need not wait for all of them. A step
  * that chooses an expert for the first time has it read and packed, by all threads of its pool, before it
@@ -9,6 +10,9 @@
  * copies that stay, where the next layer's will overwrite it: memory that nobody has touched before costs
  * a multiple of packing again, and many experts of a first prompt are not met again for long. The second
  * time it stays.
+ *
+ * Mapped panels (panels.h) are read ahead of the step in the same way, by all threads at once and in large
+ * pieces, once for each expert: page faults would read them one after the other.
  *
  * Where several engines run one model one packs at a time, under a lock, which it holds on to while it
  * computes with copies made in passing; copies that stay are read without it. A failure is that of the

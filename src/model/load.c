@@ -2,13 +2,15 @@
  *
  * All copies lie in one block, in the order of the file, so that it is huge pages throughout, however
  * small a matrix may be. The file is cut into pieces (pieces.h); whichever thread is free takes the next
- * one, reads it and packs it into its place. Where the model is lazy, its experts come later (lazy.h).
+ * one, reads it and packs it into its place. Where the model is lazy, its experts come later (lazy.h). What
+ * a file of panels has (panels.h) is mapped instead.
  *
  * A thread begins with a stretch of its own in every loop (base/pool.h), but takes from the others'
  * when it is done, and is not bound to a processor: no node of a machine with several memories is a
  * lasting home for a panel, so an even spread is best, and base/mem.c asks for it. Without it the
  * first thread to touch a page decides, and as all threads pack that spreads them too. */
 #include "model/lazy.h"
+#include "model/panels.h"
 #include "model/pieces.h"
 
 #include "base/clock.h"
@@ -16,7 +18,7 @@
 #include <stdlib.h>
 
 size_t fm_binding_copy_bytes(const fm_model *m, const fm_binding *b) {
-    bool packed = m->options.pack && fm_layout_for(&b->slice) != FM_LAYOUT_ROWS;
+    bool packed = m->options.pack && !b->ready && fm_layout_for(&b->slice) != FM_LAYOUT_ROWS;
     return packed ? fm_weight_packed_bytes(b->weight) : 0;
 }
 
@@ -40,7 +42,7 @@ uint64_t fm_model_memory_later(const fm_model *m) {
     return bytes;
 }
 
-static int by_place(const void *a, const void *b) {
+int fm_binding_by_place(const void *a, const void *b) {
     const fm_binding *x = a, *y = b;
     if (x->entry->shard != y->entry->shard) return x->entry->shard < y->entry->shard ? -1 : 1;
     if (x->slice.data != y->slice.data) return x->slice.data < y->slice.data ? -1 : 1;
@@ -87,9 +89,13 @@ static void use_copies(fm_model *m, const fm_pieces *p) {
         fm_binding *b = &m->bindings[i];
         size_t bytes = bytes_now(m, b);
         if (bytes) fm_weight_use_packed(b->weight, copy);
-        if (!bytes && m->options.pack && !fm_packed_later(m, b))
+        if (b->ready) {
+            fm_weight_use_packed(b->weight, fm_panel_file_at(m->panels, b->ready));
+            m->sampled += b->ready->sample;
+        } else if (!bytes && m->options.pack && !fm_packed_later(m, b)) {
             m->sampled += fm_binding_fingerprint(m->store, b);
-        if (bytes) copy += bytes;
+        }
+        copy += bytes;
     }
     m->sampled_all = m->options.pack;
     m->load_bytes = p->bytes;
@@ -100,10 +106,12 @@ fm_status fm_model_load(fm_model *m, fm_pool *pool,
                         fm_error *err) {
     double begin = fm_clock_seconds();
     fm_pieces pieces = {0};
-    qsort(m->bindings, m->n_bindings, sizeof *m->bindings, by_place);
+    qsort(m->bindings, m->n_bindings, sizeof *m->bindings, fm_binding_by_place);
     fm_status status = prepare(m, pool, &pieces, err);
     if (status == FM_OK) status = fm_lazy_new(m, room_for_experts(m), &m->lazy, err);
-    if (status == FM_OK) status = fm_pieces_pack(&pieces, progress, context, err);
+    if (status == FM_OK && m->panels)
+        status = fm_panels_populate(m, pool, progress, context, err);
+    if (status == FM_OK && pieces.n) status = fm_pieces_pack(&pieces, progress, context, err);
     if (status == FM_OK) use_copies(m, &pieces);
     fm_pieces_end(&pieces);
     m->load_seconds = fm_clock_seconds() - begin;

@@ -161,6 +161,8 @@ void fm_model_free(fm_model *m) {
     for (size_t i = 0; i < m->n_bindings; i++) fm_weight_clear(m->bindings[i].weight);
     fm_lazy_free(m->lazy);
     fm_free(m->packed);
+    if (m->panels) fm_panel_file_close(m->panels);
+    fm_free(m->panels);
     fm_free(m->bindings);
     fm_arena_clear(&m->arena);
     fm_free(m);

@@ -2,7 +2,8 @@
  *
  * Opening goes in three steps, so that the memory it takes is known and said before it is taken:
  * fm_model_bind finds every weight in the store and checks its shape (views only), fm_model_memory
- * adds up what packing will need, fm_model_load packs. A bound model is immutable after loading and
+ * adds up what packing will need, fm_model_load packs. Between the first two fm_model_use_panels (panels.h)
+ * may have it map a file instead. A bound model is immutable after loading and
  * may be recorded and run by several engines at once. */
 #pragma once
 
@@ -95,6 +96,8 @@ struct fm_model {
     fm_arena arena;                   /* names, vectors, arrays of weights */
     void *packed;                     /* all packed and derived matrices, once loaded ... */
     struct fm_lazy *lazy;             /* ... but those that are packed when they are chosen; NULL: none */
+    struct fm_panel_file *panels;     /* mapped instead of packed (panels.h); NULL: none */
+    uint64_t mapped_bytes;            /* of it, that this model uses */
     struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
     size_t n_bindings, bindings_capacity;
     uint64_t adapted;                 /* a number for the adapters that are on (adapters.h); 0: none */
@@ -120,7 +123,7 @@ uint64_t fm_model_fingerprint(const fm_model *model);
 uint64_t fm_model_base_fingerprint(const fm_model *model);
 
 /* Bytes that loading will take: packed copies and derived ones. Of these, those of a lazy model's experts
- * are only touched as they are packed. */
+ * are only touched as they are packed. Mapped panels are no part of it: the system may let go of them. */
 uint64_t fm_model_memory(const fm_model *model);
 uint64_t fm_model_memory_later(const fm_model *model);
 
@@ -133,10 +136,11 @@ fm_status fm_model_load(fm_model *model, fm_pool *pool,
                         bool (*progress)(void *context, double fraction), void *context,
                         fm_error *err);
 
-/* What a lazy model has packed since it was loaded; zeros for any other. Any thread may ask. */
+/* What a lazy model has packed since it was loaded, or brought into memory of its mapped panels; zeros for any
+ * other. Any thread may ask. */
 typedef struct fm_later {
     uint64_t experts, experts_total; /* whole experts of a layer, and how many there are */
-    uint64_t bytes;                  /* of the file, read and packed */
+    uint64_t bytes;                  /* of the file, read and packed, or of panels */
     double seconds;                  /* that steps waited for it */
 } fm_later;
 fm_later fm_model_later(const fm_model *model);

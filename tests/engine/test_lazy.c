@@ -1,6 +1,6 @@
-/* Experts that are packed when they are chosen: the bits of a model that was packed at once, by one
- * engine or several at the same time, with much memory or little; and errors of the step, after which
- * the next one goes on, where the file is not what it was or memory runs out. */
+/* Experts that are packed when they are chosen, or read ahead where their panels are mapped: the bits of a
+ * model that was packed at once, by one engine or several at the same time, with much memory or little; and
+ * errors of the step, after which the next one goes on, where the file is not what it was or memory runs out. */
 #include "support.h"
 
 #include "base/file.h"
@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "model/lazy.h"
+#include "model/panels.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -41,16 +42,34 @@ static void start_engine(rig *r) {
     assert_ok(fm_engine_start(r->engine, &err));
 }
 
-static rig open_rig(const char *path, bool lazy, int threads) {
+/* With `panels` the model is not packed but mapped from this file. */
+static rig open_with(const char *path, const char *panels, bool lazy, int threads) {
     rig r = {0};
     fm_error err;
     fm_model_options options = {.pack = true, .mtp = true, .lazy = lazy};
     assert_ok(fm_store_open(path, &r.store, &err));
     assert_ok(fm_model_bind(r.store, &options, &r.model, &err));
     assert_ok(fm_pool_new(threads, &r.pool, &err));
+    if (panels) assert_ok(fm_model_use_panels(r.model, panels, &err));
     assert_ok(fm_model_load(r.model, r.pool, NULL, NULL, &err));
     start_engine(&r);
     return r;
+}
+
+static rig open_rig(const char *path, bool lazy, int threads) { return open_with(path, NULL, lazy, threads); }
+
+/* Returns the file of the model's panels; the next call writes over it. */
+static const char *write_panels(const char *path) {
+    fm_error err;
+    fm_store *store;
+    fm_model *model;
+    const char *panels = scratch_path("model.panels");
+    assert_ok(fm_store_open(path, &store, &err));
+    assert_ok(fm_model_bind(store, &(fm_model_options){.pack = true, .mtp = true}, &model, &err));
+    assert_ok(fm_panels_write(model, NULL, panels, NULL, NULL, &err));
+    fm_model_free(model);
+    fm_store_close(store);
+    return panels;
 }
 
 static void close_rig(rig *r) {
@@ -127,6 +146,34 @@ static void the_bits_are_those_of_a_model_packed_at_once(void **state) {
     }
 }
 
+static void mapped_panels_give_the_bits_and_each_expert_is_read_once(void **state) {
+    (void)state;
+    for (size_t i = 0; i < FM_COUNT(models); i++) {
+        const char *path = golden_path(models[i]), *panels = write_panels(path);
+        rig eager = open_rig(path, false, 2);
+        size_t before = fm_mem_statistics().live_bytes[FM_MEM_WEIGHTS];
+        rig mapped = open_with(path, panels, true, 1 + (int)i % 3), whole = open_with(path, panels, false, 2);
+        assert_int_equal(fm_mem_statistics().live_bytes[FM_MEM_WEIGHTS], before);
+        assert_int_equal(fm_model_later(mapped.model).experts, 0);
+        assert_int_equal(fm_model_later(whole.model).experts_total, 0);
+        for (uint64_t text = 0; text < 3; text++) {
+            float *expected = logits_of(&eager, text);
+            assert_text(&mapped, text, expected);
+            assert_text(&whole, text, expected);
+            free(expected);
+        }
+        fm_later later = fm_model_later(mapped.model);
+        assert_true(later.experts > 0 && later.experts <= later.experts_total && later.bytes > 0);
+        assert_true(later.bytes <= mapped.model->mapped_bytes);
+        float *again = logits_of(&mapped, 2);
+        assert_int_equal(fm_model_later(mapped.model).bytes, later.bytes);
+        free(again);
+        close_rig(&whole);
+        close_rig(&mapped);
+        close_rig(&eager);
+    }
+}
+
 /* An expert is read twice at most, once where memory is short, and then never again. */
 static void what_stays_is_not_read_again(void **state) {
     (void)state;
@@ -181,8 +228,10 @@ static void engines_that_run_one_model_at_once_each_get_the_bits(void **state) {
     (void)state;
     fm_error err;
     static const char *const some[] = {"tiny-v3", "odd/v3-mtp", QUANTISED};
-    for (size_t m = 0; m < FM_COUNT(some); m++) {
-        rig eager = open_rig(golden_path(some[m]), false, 1), lazy = open_rig(golden_path(some[m]), true, 1);
+    for (size_t m = 0; m < 2 * FM_COUNT(some); m++) {
+        const char *path = golden_path(some[m / 2]);
+        bool mapped = m % 2;
+        rig eager = open_rig(path, false, 1), lazy = open_with(path, mapped ? write_panels(path) : NULL, true, 1);
         float *expected[MOST_THREADS];
         runner runners[MOST_THREADS];
         for (int i = 0; i < MOST_THREADS; i++) expected[i] = logits_of(&eager, (uint64_t)i);
@@ -204,7 +253,7 @@ static void engines_that_run_one_model_at_once_each_get_the_bits(void **state) {
             fm_pool_free(runners[i].r.pool);
         }
         uint64_t all = eager.model->load_bytes - lazy.model->load_bytes;
-        assert_true(fm_model_later(lazy.model).bytes <= 2 * all);
+        assert_true(fm_model_later(lazy.model).bytes <= (mapped ? lazy.model->mapped_bytes : 2 * all));
         for (int i = 0; i < MOST_THREADS; i++) free(expected[i]);
         close_rig(&lazy);
         close_rig(&eager);
@@ -292,6 +341,32 @@ static void a_file_that_is_replaced_by_renaming_is_still_the_old_one(void **stat
     close_rig(&eager);
 }
 
+static bool can_look_ahead(const rig *r) {
+    const fm_map *map = &r->model->panels->map;
+    fm_error err;
+    return fm_map_populate(map, map->size - 1, 1, &err) != FM_OK;
+}
+
+/* What a step reads ahead is looked for before it is touched, which would be the end of the process. */
+static void panels_that_are_cut_short_are_an_error_of_the_step(void **state) {
+    (void)state;
+    const char *path = golden_path("tiny-v3"), *panels = write_panels(path);
+    rig mapped = open_with(path, panels, true, 2);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), experts = SIZE_MAX;
+    for (size_t i = 0; i < mapped.model->n_bindings; i++) {
+        const fm_binding *b = &mapped.model->bindings[i];
+        if (b->moe && b->ready->offset < experts) experts = (size_t)b->ready->offset;
+    }
+    float *logits = malloc(CHUNKS * (size_t)mapped.model->config.vocab_size * sizeof *logits);
+    fm_error err = {0};
+    assert_int_equal(truncate(panels, (off_t)((experts + page - 1) / page * page)), 0);
+    if (!can_look_ahead(&mapped)) skip_because("the kernel is older than 5.14 and cannot populate a mapping");
+    assert_int_equal(run_text(&mapped, 1, logits, &err), FM_ERR_IO);
+    if (!strstr(err.message, "the panels of ") || !strstr(err.message, "shortened")) fail_msg("'%s'", err.message);
+    free(logits);
+    close_rig(&mapped);
+}
+
 static void a_failed_allocation_fails_the_step_and_the_next_goes_on(void **state) {
     (void)state;
     rig eager = open_rig(golden_path("tiny-v3"), false, 1), lazy = open_rig(golden_path("tiny-v3"), true, 2);
@@ -318,10 +393,12 @@ static void a_failed_allocation_fails_the_step_and_the_next_goes_on(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bits_are_those_of_a_model_packed_at_once),
+        cmocka_unit_test(mapped_panels_give_the_bits_and_each_expert_is_read_once),
         cmocka_unit_test(what_stays_is_not_read_again),
         cmocka_unit_test(engines_that_run_one_model_at_once_each_get_the_bits),
         cmocka_unit_test(a_file_that_changes_is_an_error_of_the_step),
         cmocka_unit_test(a_file_that_is_replaced_by_renaming_is_still_the_old_one),
+        cmocka_unit_test(panels_that_are_cut_short_are_an_error_of_the_step),
         cmocka_unit_test(a_failed_allocation_fails_the_step_and_the_next_goes_on),
     };
     return cmocka_run_group_tests_name("lazy", tests, NULL, NULL);
