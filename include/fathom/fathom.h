@@ -112,6 +112,8 @@ typedef struct fathom_model_options {
     bool lazy;                    /* pack routed experts when a step first chooses them, instead of all while
                                      opening: the same bits, a sooner start, slower first steps. The files must
                                      stay as they are while the model is open. The default */
+    const char *panels;           /* a file of fathom_pack to map instead of packing; NULL: the one beside the model,
+                                     if it is there and fits; "": none */
     /* Called while weights are packed; fraction in [0, 1]. Returning false cancels. */
     bool (*progress)(void *context, double fraction);
     void *progress_context;
@@ -137,6 +139,9 @@ typedef struct fathom_model_info {
     int64_t layers, hidden_size, vocabulary, context;
     uint64_t parameters, active_parameters;
     uint64_t weight_bytes;       /* packed weights in memory */
+    uint64_t mapped_bytes;       /* weights in a file of panels, which the system keeps as it keeps any file */
+    const char *panels;          /* that file; NULL: none. Lives as long as the model */
+    const char *panels_ignored;  /* a sentence: why the file beside the model was not used; NULL */
     uint64_t plan_bytes;         /* activations and scratch */
     uint64_t cache_bytes_per_token;
     uint64_t cache_bytes;        /* most that keys and values of all sessions may take */
@@ -145,7 +150,7 @@ typedef struct fathom_model_info {
     double load_seconds;         /* what reading and packing the weights took while opening */
     uint64_t load_bytes;         /* of the files, that were read and packed for it */
     uint64_t experts_later;      /* how many were left to be packed when they are chosen, in all layers ... */
-    uint64_t experts_packed;     /* ... and have been since, */
+    uint64_t experts_packed;     /* ... and have been since (or been read, where panels are mapped), */
     uint64_t experts_bytes;      /* from so many bytes of the files, */
     double experts_seconds;      /* while steps waited so long */
 } fathom_model_info;

@@ -65,6 +65,26 @@ FATHOM_API fathom_status fathom_quantize(const char *source, const char *target,
                                          const fathom_quantize_options *options, char **json,
                                          fathom_error *err);
 
+typedef struct fathom_pack_options {
+    const char *output; /* the file; NULL: MODEL.gguf.panels beside a file, model.panels in a folder, where opening
+                           the model finds it */
+    bool check;         /* make nothing: read the file that is there, and compare all of it with its checksums and
+                           samples of the model's weights */
+    int threads;        /* 0: one per processor */
+    /* How far it is; returning false stops with FATHOM_ERR_CANCELLED. May be NULL. */
+    bool (*progress)(void *context, double fraction);
+    void *callback_context;
+} fathom_pack_options;
+
+FATHOM_API fathom_pack_options fathom_pack_defaults(void);
+
+/* Writes a model's weights, packed as the kernels read them, to a file that is mapped from then on when the model is
+ * opened (docs/loading.md). It takes about as much of the disk as the model, fits these very files of the model and
+ * this version of the layouts, and replaces a file of its own kind alone. *json (may be NULL) receives a document
+ * about it: path, model, architecture, checked, version, matrices, source_bytes, bytes; fathom_free. */
+FATHOM_API fathom_status fathom_pack(const char *model, const fathom_pack_options *options, char **json,
+                                     fathom_error *err);
+
 typedef struct fathom_collect_options {
     int64_t context;   /* tokens of a window; 0: 512 */
     int64_t limit;     /* most windows; 0: all */

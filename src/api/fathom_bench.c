@@ -128,6 +128,8 @@ static void put_model(fm_json_writer *w, const job *j) {
     fm_json_put_integer(w, "parameters", (int64_t)info.parameters);
     fm_json_put_integer(w, "active_parameters", (int64_t)info.active_parameters);
     fm_json_put_integer(w, "weight_bytes", (int64_t)info.weight_bytes);
+    fm_json_put_text(w, "panels", info.panels);
+    fm_json_put_integer(w, "mapped_bytes", (int64_t)info.mapped_bytes);
     fm_json_put_integer(w, "load_bytes", (int64_t)info.load_bytes);
     fm_json_put_real(w, "load_seconds", info.load_seconds);
     fm_json_put_text(w, "arith", info.arith == FATHOM_EXACT ? "exact" : "fast");

@@ -12,6 +12,7 @@
 typedef struct needs {
     uint64_t weights, plan, replies;
     uint64_t weights_later;    /* of the weights: experts that are packed when they are first chosen */
+    uint64_t weights_mapped;   /* beside them: in a file of panels, which counts as cache */
     uint64_t weights_in_place; /* leaving the file's rows where they are */
     uint64_t page;             /* cache of page_positions positions, with what a page costs beside rows */
     uint64_t token;            /* of one position */
@@ -29,8 +30,15 @@ static uint64_t cache_of(const needs *n, int64_t positions) {
 static fm_status weigh(const fm_store *store, const fathom_model_options *o, bool pack,
                        fm_model **model, uint64_t *bytes, fm_error *err) {
     fm_model_options what = fm_api_model_options(o);
+    char *path, *ignored;
     what.pack = pack;
     FM_TRY(fm_model_bind(store, &what, model, err));
+    fm_status status = pack ? fm_api_use_panels(*model, o, &path, &ignored, err) : FM_OK;
+    if (pack && status == FM_OK) {
+        fm_free(path);
+        fm_free(ignored);
+    }
+    FM_TRY(status);
     *bytes = fm_model_memory(*model);
     return FM_OK;
 }
@@ -66,6 +74,7 @@ static fm_status find_needs(const fm_store *store, const fathom_model_options *o
     fm_model_free(model);
     FM_TRY(weigh(store, o, !o->map_only, &model, &n->weights, err));
     n->weights_later = fm_model_memory_later(model);
+    n->weights_mapped = model->mapped_bytes;
     n->parameters = model->parameters;
     fm_status status = weigh_plan(model, o, level, n, err);
     fm_model_free(model);
@@ -139,6 +148,7 @@ static void put_memory(fm_json_writer *w, const needs *n, const fm_config *confi
     fm_json_open(w, "memory", '{');
     fm_json_put_integer(w, "weights", (int64_t)n->weights);
     fm_json_put_integer(w, "weights_later", (int64_t)n->weights_later);
+    fm_json_put_integer(w, "weights_mapped", (int64_t)n->weights_mapped);
     fm_json_put_integer(w, "weights_in_place", (int64_t)n->weights_in_place);
     fm_json_put_integer(w, "plan", (int64_t)n->plan);
     fm_json_put_integer(w, "replies", (int64_t)n->replies);

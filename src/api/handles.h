@@ -19,6 +19,7 @@ struct fathom_model {
     fm_engine *engine;
     fathom_tokenizer *tokenizer; /* NULL: the files carry none */
     uint64_t weight_bytes;
+    char *panels, *panels_ignored; /* the file of panels in use; why one is not; NULL */
     pthread_mutex_t lock; /* guards what follows */
     fm_token_trie *trie;  /* made when the first grammar is used */
 };
@@ -57,6 +58,11 @@ uint64_t fm_api_reply_bytes(const fm_model *model, const fathom_model_options *o
 fm_status fm_api_settle_context(const fm_model *model, const fm_engine *engine,
                                 const fathom_model_options *options, uint64_t weight_bytes,
                                 int64_t *context, fm_error *err);
+/* Has a bound model use its file of panels, if there is one that fits: *path is its name, or NULL, and *ignored a
+ * sentence why the one that is there was not used, or NULL; both for fm_free. One that was asked for and cannot be
+ * used is an error. */
+fm_status fm_api_use_panels(fm_model *model, const fathom_model_options *options, char **path, char **ignored,
+                            fm_error *err);
 fm_kv_type fm_api_kv_type(fathom_cache_type type);
 fm_activations fm_api_activations(fathom_activations activations);
 const char *fm_api_activations_name(fathom_activations activations); /* "f32", "int8", "int16" */

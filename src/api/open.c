@@ -157,6 +157,7 @@ static fm_status open_model(fathom_model *m, const char *path, const fathom_mode
     FM_TRY(fm_model_bind(m->store, &what, &m->inner, err));
     FM_TRY(fm_pool_new(m->options.threads, &m->pool, err));
     m->options.threads = fm_pool_threads(m->pool);
+    FM_TRY(fm_api_use_panels(m->inner, &m->options, &m->panels, &m->panels_ignored, err));
     m->weight_bytes = fm_model_memory(m->inner);
     if (m->options.adapter) { /* before the engine records the model */
         FM_TRY(fm_adapters_open(m->inner, m->options.adapter, &m->adapters, err));
@@ -196,6 +197,8 @@ void fathom_model_close(fathom_model *m) {
     fm_store_close(m->store);
     fm_free(m->name);
     fm_free(m->path);
+    fm_free(m->panels);
+    fm_free(m->panels_ignored);
     pthread_mutex_destroy(&m->lock);
     fm_free(m);
 }
@@ -236,7 +239,8 @@ fathom_model_info fathom_model_describe(const fathom_model *m) {
         .cache_bytes = fm_engine_options_of(m->engine)->cache_limit,
         .prompt_bytes = fm_engine_options_of(m->engine)->unfold_limit,
         .mtp = fm_engine_has_mtp(m->engine), .load_seconds = m->inner->load_seconds,
-        .load_bytes = m->inner->load_bytes, .experts_later = later.experts_total,
+        .load_bytes = m->inner->load_bytes, .panels = m->panels, .panels_ignored = m->panels_ignored,
+        .mapped_bytes = m->inner->mapped_bytes, .experts_later = later.experts_total,
         .experts_packed = later.experts, .experts_bytes = later.bytes,
         .experts_seconds = later.seconds};
 }

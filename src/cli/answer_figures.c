@@ -57,11 +57,16 @@ void fm_answer_stats(fm_buffer *out, const fathom_generation *g, const fathom_ge
 
 void fm_answer_loading(fm_buffer *out, const fathom_model *model) {
     fathom_model_info info = fathom_model_describe(model);
-    fm_buffer_format(out, "%s read and packed in %.2f s", fm_human_bytes((double)info.load_bytes),
-                     info.load_seconds);
+    if (info.panels)
+        fm_buffer_format(out, "%s mapped from %s in %.2f s", fm_human_bytes((double)info.mapped_bytes), info.panels,
+                         info.load_seconds);
+    else
+        fm_buffer_format(out, "%s read and packed in %.2f s", fm_human_bytes((double)info.load_bytes),
+                         info.load_seconds);
     if (info.experts_later == 0) return;
     fm_buffer_format(out, " · %s ", fm_human_integer((double)info.experts_packed));
-    fm_buffer_format(out, "of %s experts packed since, ", fm_human_integer((double)info.experts_later));
+    fm_buffer_format(out, "of %s experts %s since, ", fm_human_integer((double)info.experts_later),
+                     info.panels ? "read" : "packed");
     fm_buffer_format(out, "from %s in %.2f s", fm_human_bytes((double)info.experts_bytes), info.experts_seconds);
 }
 
@@ -140,6 +145,7 @@ fm_status fm_answer_json(fm_buffer *out, const fm_answer *answer, const fathom_m
     fm_buffer_format(out, ",\n \"threads\": %d,\n \"arith\": \"%s\",\n \"activations\": \"%s\"",
                      info.threads, g->arith == FATHOM_EXACT ? "exact" : "fast",
                      activations[g->activations]);
+    put_text(out, "panels", info.panels, info.panels ? strlen(info.panels) : 0);
     fm_buffer_format(out, ",\n \"load_seconds\": %.6f,\n \"experts_seconds\": %.6f", info.load_seconds,
                      info.experts_seconds);
     fm_buffer_format(out, ",\n \"logits_hash\": \"%016" PRIx64 "\"", g->logits_hash);

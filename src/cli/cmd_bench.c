@@ -148,11 +148,15 @@ static void notes(fm_report *r, const fm_json *root) {
     const fm_json *bandwidth = fm_json_get(root, "bandwidth");
     const char *experts = fm_json_string(fm_json_get(root, "experts_counted"), "");
     double load_bytes = fm_json_number(fm_json_get(root, "load_bytes"), 0);
+    double mapped = fm_json_number(fm_json_get(root, "mapped_bytes"), 0);
     double load_seconds = fm_json_number(fm_json_get(root, "load_seconds"), 0);
     fm_buffer_text(&r->out, r->ink.dim);
     if (load_bytes > 0)
         fm_buffer_format(&r->out, "loading: %s read and packed in %.2f s, %.2f s for a GB\n",
                          fm_human_bytes(load_bytes), load_seconds, load_seconds / (load_bytes / 1e9));
+    if (mapped > 0)
+        fm_buffer_format(&r->out, "loading: %s mapped from a file of panels in %.2f s\n", fm_human_bytes(mapped),
+                         load_seconds);
     if (bandwidth)
         fm_buffer_format(&r->out, "reading memory: %s/s before, %s/s after (%s, all threads); %% is of "
                          "the larger\n",

@@ -220,7 +220,10 @@ static void memory(fm_report *r, const fm_json *root) {
     snprintf(label, sizeof label, "cache of %s tokens",
              fm_human_integer(fm_report_number(root, "memory", "context")));
     fm_report_section(r, "Memory to run it", NULL, NULL);
-    fm_report_row(r, "weights", memory_bytes(root, "weights"), NULL, NULL);
+    char mapped[96] = "";
+    if (fm_report_number(root, "memory", "weights_mapped") > 0)
+        snprintf(mapped, sizeof mapped, "and %s mapped from a file of panels", memory_bytes(root, "weights_mapped"));
+    fm_report_row(r, "weights", memory_bytes(root, "weights"), NULL, mapped);
     fm_report_row(r, "activations", memory_bytes(root, "plan"), NULL, NULL);
     fm_report_row(r, "logits of replies", memory_bytes(root, "replies"), NULL, NULL);
     fm_report_row(r, label, memory_bytes(root, "cache"), NULL, NULL);

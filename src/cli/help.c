@@ -115,7 +115,7 @@ void fm_help_overview(fm_buffer *out, bool colour) {
                              g ? g->help : fm_commands[i].help);
         before = g;
     }
-    fm_buffer_format(out, "\n%sfathom help COMMAND%s says what it takes, %sfathom --version%s which one this is\n",
+    fm_buffer_format(out, "%sfathom help COMMAND%s says what it takes, %sfathom --version%s which one this is\n",
                      p.bold, p.reset, p.bold, p.reset);
 }
 

@@ -21,6 +21,7 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
     if (a->activations >= 0) o.activations = (fathom_activations)a->activations;
     if (!isnan(a->prompt_memory)) o.prompt_memory = a->prompt_memory > 0 ? (int64_t)a->prompt_memory : -1;
     o.adapter = a->lora;
+    o.panels = a->panels && strcmp(a->panels, "none") == 0 ? "" : a->panels;
     o.map_only = a->map_only;
     o.no_mtp = a->no_mtp;
     o.lazy = !a->eager;
@@ -31,12 +32,13 @@ static fathom_model_options options_of(const fm_load_arguments *a) {
  * known, opening the model will say why. Returns the bytes of the weights that loading packs, or 0. */
 static double say_needs(const char *path, const fathom_model_options *options) {
     char *text;
-    double weights = 0, later = 0;
+    double weights = 0, later = 0, mapped = 0;
     fm_json *root = NULL;
     if (fathom_inspect(path, options, &text, NULL) != FATHOM_OK) return 0;
     if (fm_json_parse(text, strlen(text), &root, NULL) == FM_OK) {
         weights = fm_report_number(root, "memory", "weights");
         later = fm_report_number(root, "memory", "weights_later");
+        mapped = fm_report_number(root, "memory", "weights_mapped");
         double plan = fm_report_number(root, "memory", "plan") + fm_report_number(root, "memory", "replies");
         double available = fm_report_number(root, "memory", "available");
         double context = fm_report_number(root, "memory", "context");
@@ -50,13 +52,14 @@ static double say_needs(const char *path, const fathom_model_options *options) {
         if (available > 0) fprintf(stderr, " of %s", fm_human_bytes(available));
         fprintf(stderr, ": weights %s, activations %s, %s tokens %s", fm_human_bytes(weights),
                 fm_human_bytes(plan), fm_human_integer(context), fm_human_bytes(context * token));
+        if (mapped > 0) fprintf(stderr, "; and weights %s mapped from a file of panels", fm_human_bytes(mapped));
         double prompt = fm_report_number(root, "memory", "prompt");
         if (prompt > 0) fprintf(stderr, "; up to %s more while a long prompt is read", fm_human_bytes(prompt));
         fprintf(stderr, "%s\n", ink.reset);
     }
     fm_json_free(root);
     fathom_free(text);
-    return weights - later;
+    return mapped > 0 ? mapped : weights - later;
 }
 
 fm_status fm_load_model(const char *path, const fm_load_arguments *a, fathom_model **out,
@@ -73,6 +76,9 @@ fm_status fm_load_model(const char *path, const fm_load_arguments *a, fathom_mod
     fathom_status status = fathom_model_open(path, &options, out, &said);
     fm_interrupt_release();
     fm_progress_end(&progress);
+    const char *ignored = status == FATHOM_OK ? fathom_model_describe(*out).panels_ignored : NULL;
+    fm_ink ink = fm_ink_for(stderr);
+    if (ignored) fprintf(stderr, "%snote: the weights were packed anew: %s%s\n", ink.dim, ignored, ink.reset);
     return fm_said(status, &said, err);
 }
 

@@ -9,7 +9,7 @@
 
 typedef struct fm_load_arguments {
     int64_t threads, context, rows;
-    const char *cpu, *lora;
+    const char *cpu, *lora, *panels;
     double prompt_memory; /* bytes; NaN: the library's default */
     int arith, cache, activations; /* enums of fathom.h; -1: the library's default */
     bool map_only, verbose;
@@ -32,6 +32,9 @@ typedef struct fm_load_arguments {
      offsetof(type, member.cpu), 0, 0, NULL, NULL},                                              \
     {FM_OPTION_TEXT, "lora", 0, "FOLDER", "a low-rank adapter that the model is to have, as PEFT keeps it",   \
      offsetof(type, member.lora), 0, 0, NULL, NULL},                                              \
+    {FM_OPTION_TEXT, "panels", 0, "FILE",                                                          \
+     "packed weights that `fathom pack` has made elsewhere; none: pack anew, whatever lies beside the model",  \
+     offsetof(type, member.panels), 0, 0, NULL, NULL},                                             \
     {FM_OPTION_CHOICE, "arith", 0, NULL,                                                           \
      "exact: bits depend on the tokens alone; fast: other rounding, faster long prompts",          \
      offsetof(type, member.arith), 0, 0, "exact|fast", NULL},                                   \
