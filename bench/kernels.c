@@ -1,8 +1,9 @@
 /* kernels.c: how fast the kernels are: per CPU level, one thread in cache, then matrix products on
  * all threads from memory. Indicative figures; a quiet machine is the reader's business.
  *
- *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [part of a name]
+ *   build/tests/kernel/bench_kernels [--cpu=LEVEL] [--threads=N] [--rows] [part of a name]
  *
+ * --rows: products of floats with weights as their files have them, not in panels.
  * Names are those of kernel_cases.h, "product int8 q4_k", "product int16 q4_k" and "product f32 q4_k", "learning bf16",
  * "pack q4_k". */
 #include "../tests/kernel/kernel_cases.h"
@@ -69,6 +70,7 @@ static void bench_case(const kernel_case *kc, const fm_kernels *k) {
 typedef struct product {
     const fm_kernels *k;
     fm_panels w;
+    const char *data; /* of w */
     fm_pool *pool;
     float *x, *y, *scratch;
     fm_codes_form form;
@@ -97,7 +99,7 @@ static void read_range(void *context, int64_t begin, int64_t end, int worker) {
     product *p = context;
     (void)worker;
     uint64_t sum[8] = {0};
-    const uint64_t *v = p->w.data;
+    const uint64_t *v = (const void *)p->data;
     for (size_t i = (size_t)begin * 512; i < (size_t)end * 512; i += 8)
         for (int j = 0; j < 8; j++) sum[j] ^= v[i + (size_t)j];
     for (int j = 1; j < 8; j++) sum[0] ^= sum[j];
@@ -119,7 +121,7 @@ typedef enum product_kind { FLOATS, ONE_BYTE, TWO_BYTES, KINDS } product_kind;
 static const char *const kind_names[] = {"f32", "int8", "int16"};
 
 /* One row over all the memory, then more rows over a matrix of a usual size. */
-static void time_product(product *p, product_kind kind) {
+static void time_product(product *p, const char *name, product_kind kind) {
     static const int64_t row_counts[] = {1, 2, 4, 8, 12, 16, 48, 128, 512};
     int64_t n_out = p->w.n_out;
     if (kind != FLOATS) {
@@ -131,7 +133,7 @@ static void time_product(product *p, product_kind kind) {
             p->k->codes_from_float[p->form](p->x + m * N_IN, N_IN, p->codes + (size_t)m * row);
     }
     double probe = (double)p->bytes / seconds_per_call(clock_of(p->pool), read_all, p) * 1e-9;
-    printf("  %-5s %-5s read %5.1f GB/s;", fm_layout_name(p->w.layout), kind_names[kind], probe);
+    printf("  %-7s %-5s read %5.1f GB/s;", name, kind_names[kind], probe);
     for (size_t i = 0; i < FM_COUNT(row_counts); i++) {
         p->rows = row_counts[i];
         if (p->rows > 1) p->w.n_out = 4096; /* a real matrix, from L3 or memory */
@@ -153,7 +155,8 @@ static bool is_wanted(const char *what, fm_dtype dtype, const char *filter) {
     return strstr(name, filter) != NULL;
 }
 
-static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, const char *filter) {
+static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, bool rows,
+                          const char *filter) {
     bool wanted[KINDS], some = false;
     for (int kind = 0; kind < KINDS; kind++) {
         char what[32];
@@ -168,9 +171,9 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, co
     random_tensor t = roll_tensor(&d, dtype, 64, N_IN, dtype == FM_DTYPE_F8_E4M3);
     fm_weight w;
     fm_weight_init(&w, "bench", &t.t);
-    assert_ok(fm_weight_pack(&w, NULL, NULL, &err));
-    product p = {k, w.panels, pool};
-    size_t unit = 4 * w.panels.panel_bytes;
+    if (!rows) assert_ok(fm_weight_pack(&w, NULL, NULL, &err));
+    product p = {.k = k, .w = w.panels, .pool = pool};
+    size_t unit = rows ? fm_tensor_bytes(&t.t) : 4 * w.panels.panel_bytes;
     int64_t copies = (int64_t)(MEMORY / unit);
     p.bytes = (size_t)copies * unit;
     char *memory = fm_alloc(p.bytes, FM_MEM_WEIGHTS);
@@ -180,11 +183,17 @@ static void bench_product(fm_dtype dtype, const fm_kernels *k, fm_pool *pool, co
     p.scratch = fm_alloc((size_t)fm_pool_threads(pool) * FM_MATMUL_SCRATCH * sizeof(float),
                          FM_MEM_OTHER);
     assert_true(memory && p.x && p.y && p.scratch);
-    for (int64_t i = 0; i < copies; i++) memcpy(memory + (size_t)i * unit, w.panels.data, unit);
-    p.w.data = memory;
+    for (int64_t i = 0; i < copies; i++) memcpy(memory + (size_t)i * unit, rows ? t.t.data : w.panels.data, unit);
+    p.data = memory;
+    if (rows) {
+        p.w.rows.data = memory;
+        p.w.rows.shape[0] = p.w.n_out;
+    } else {
+        p.w.data = memory;
+    }
     roll_floats(&d, p.x, (int64_t)MOST_ROWS * N_IN);
     for (int kind = 0; kind < KINDS; kind++)
-        if (wanted[kind]) time_product(&p, (product_kind)kind);
+        if (wanted[kind] && (kind == FLOATS || !rows)) time_product(&p, fm_dtype_get(dtype)->name, (product_kind)kind);
     fm_free(memory);
     fm_free(p.x);
     fm_free(p.y);
@@ -354,9 +363,12 @@ int main(int argc, char **argv) {
     fm_error err;
     fm_cpu_level first = FM_CPU_REF, last = fm_cpu_detect();
     int threads = 0;
+    bool rows = false;
     for (int i = 1; i < argc; i++)
         if (strncmp(argv[i], "--threads=", 10) == 0) {
             threads = atoi(argv[i] + 10);
+        } else if (strcmp(argv[i], "--rows") == 0) {
+            rows = true;
         } else if (strncmp(argv[i], "--cpu=", 6) == 0) {
             if (fm_cpu_level_parse(argv[i] + 6, &last, &err) != FM_OK) {
                 fprintf(stderr, "%s\n", err.message);
@@ -370,7 +382,10 @@ int main(int argc, char **argv) {
                                       FM_DTYPE_Q4_0, FM_DTYPE_Q4_1, FM_DTYPE_Q5_0, FM_DTYPE_Q5_1,
                                       FM_DTYPE_Q2_K, FM_DTYPE_Q3_K, FM_DTYPE_Q4_K, FM_DTYPE_Q5_K,
                                       FM_DTYPE_Q6_K, FM_DTYPE_IQ4_NL, FM_DTYPE_IQ4_XS, FM_DTYPE_MXFP4,
-                                      FM_DTYPE_TCQ4, FM_DTYPE_F8_E4M3};
+                                      FM_DTYPE_TCQ4, FM_DTYPE_F8_E4M3,
+                                      FM_DTYPE_TQ1_0, FM_DTYPE_TQ2_0, FM_DTYPE_IQ1_S, FM_DTYPE_IQ1_M,
+                                      FM_DTYPE_IQ2_XXS, FM_DTYPE_IQ2_XS, FM_DTYPE_IQ2_S,
+                                      FM_DTYPE_IQ3_XXS, FM_DTYPE_IQ3_S};
     fm_pool *pool;
     if (fm_pool_new(threads, &pool, &err) != FM_OK) return 1;
     printf("%s, %d threads for products\n", fm_cpu_brand(), fm_pool_threads(pool));
@@ -381,7 +396,7 @@ int main(int argc, char **argv) {
             if (strstr(kernel_cases[i].name, filter)) bench_case(&kernel_cases[i], k);
         if (level == FM_CPU_REF) continue;
         printf("%s, products [n, %d], all threads, from memory\n", k->name, N_IN);
-        for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_product(dtypes[i], k, pool, filter);
+        for (size_t i = 0; i < FM_COUNT(dtypes); i++) bench_product(dtypes[i], k, pool, rows, filter);
         if (strstr("learning bf16", filter)) bench_learning(k, pool, FM_WORDS_BF16);
         if (strstr("learning f32", filter)) bench_learning(k, pool, FM_WORDS_F32);
     }

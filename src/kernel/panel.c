@@ -30,6 +30,13 @@ static const layout_info layouts[FM_LAYOUTS] = {
     [FM_LAYOUT_IQ4_XS] = {"iq4_xs", 256, sizeof(fm_panel_iq4_xs), 0},
     [FM_LAYOUT_MXFP4] = {"mxfp4", 32, sizeof(fm_panel_mxfp4), 0},
     [FM_LAYOUT_TCQ4] = {"tcq4", 32, sizeof(fm_panel_tcq4), 0},
+    [FM_LAYOUT_TQ2_0] = {"tq2_0", 256, sizeof(fm_panel_tq2_0), 0},
+    [FM_LAYOUT_IQ1_S] = {"iq1_s", 256, sizeof(fm_panel_iq1_s), 0},
+    [FM_LAYOUT_IQ1_M] = {"iq1_m", 256, sizeof(fm_panel_iq1_m), 0},
+    [FM_LAYOUT_IQ2_XXS] = {"iq2_xxs", 256, sizeof(fm_panel_iq2_xxs), 0},
+    [FM_LAYOUT_IQ2_S] = {"iq2_s", 256, sizeof(fm_panel_iq2_s), 0},
+    [FM_LAYOUT_IQ3_XXS] = {"iq3_xxs", 256, sizeof(fm_panel_iq3), 0},
+    [FM_LAYOUT_IQ3_S] = {"iq3_s", 256, sizeof(fm_panel_iq3), 0},
     [FM_LAYOUT_F8] = {"f8", 128, sizeof(fm_panel_f8), sizeof(fm_panel_f8_header)},
 };
 
@@ -54,6 +61,15 @@ fm_layout fm_layout_for(const fm_tensor *t) {
     case FM_DTYPE_IQ4_XS: return FM_LAYOUT_IQ4_XS;
     case FM_DTYPE_MXFP4: return FM_LAYOUT_MXFP4;
     case FM_DTYPE_TCQ4: return FM_LAYOUT_TCQ4;
+    case FM_DTYPE_TQ1_0:
+    case FM_DTYPE_TQ2_0: return FM_LAYOUT_TQ2_0;
+    case FM_DTYPE_IQ1_S: return FM_LAYOUT_IQ1_S;
+    case FM_DTYPE_IQ1_M: return FM_LAYOUT_IQ1_M;
+    case FM_DTYPE_IQ2_XXS: return FM_LAYOUT_IQ2_XXS;
+    case FM_DTYPE_IQ2_XS:
+    case FM_DTYPE_IQ2_S: return FM_LAYOUT_IQ2_S;
+    case FM_DTYPE_IQ3_XXS: return FM_LAYOUT_IQ3_XXS;
+    case FM_DTYPE_IQ3_S: return FM_LAYOUT_IQ3_S;
     case FM_DTYPE_F8_E4M3: /* one scale per row and block: theirs must not change inside */
         return !t->scales || t->scale_block[1] % 128 == 0 ? FM_LAYOUT_F8 : FM_LAYOUT_ROWS;
     default: return FM_LAYOUT_ROWS;

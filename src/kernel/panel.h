@@ -13,7 +13,7 @@
  *
  * A layout is one way to store a panel; the drawings are in layout.h. Rows past n_out
  * in the last panel are stored as zeros. FM_LAYOUT_ROWS is no copy at all: the tensor as the file
- * has it, decoded row by row; it serves every dtype that has no layout of its own. */
+ * has it, decoded row by row; it serves what has no layout of its own, and whoever wants no copy. */
 #pragma once
 
 #include "tensor/tensor.h"
@@ -39,6 +39,13 @@ typedef enum fm_layout {
     FM_LAYOUT_IQ4_XS,
     FM_LAYOUT_MXFP4,
     FM_LAYOUT_TCQ4,
+    FM_LAYOUT_TQ2_0, /* TQ1_0 too */
+    FM_LAYOUT_IQ1_S,
+    FM_LAYOUT_IQ1_M,
+    FM_LAYOUT_IQ2_XXS,
+    FM_LAYOUT_IQ2_S, /* IQ2_XS too */
+    FM_LAYOUT_IQ3_XXS,
+    FM_LAYOUT_IQ3_S,
     FM_LAYOUT_F8, /* E4M3 with block scales */
     FM_LAYOUTS
 } fm_layout;

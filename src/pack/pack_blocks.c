@@ -1,7 +1,8 @@
 /* pack_blocks.c: panels of the quantised formats. The files' blocks are drawn in tensor/quant/, the
- * panels in kernel/layout.h; codes and scales keep their bits and change places only. */
+ * panels in kernel/layout.h; codes and scales keep their bits and change places only (but for TQ1_0). */
 #include "pack/pack_panels.h"
 #include "pack/transpose.h"
+#include "tensor/quant/book_blocks.h"
 
 #define FILE_BLOCK __attribute__((packed, may_alias))
 
@@ -292,6 +293,56 @@ void fm_pack_q2_k(const fm_panel_source *s, void *panel) {
         fm_transpose_16x16_bytes(scales);
         for (int g = 0; g < 16; g++) memcpy(b->group[g].scale, &scales[g], 16);
     }
+}
+
+/* The bytes of TQ2_0 are those of Q2_K. */
+static inline void pack_tq2_0_rows(const fm_file_tq2_0 *const f[4], fm_panel_tq2_0 *b, int r) {
+    for (int i = 0; i < 4; i++) b->d[r + i] = f[i]->d;
+    for (int g = 0; g < 16; g += 4) {
+        fm_v4u32 m[4];
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *q = f[i]->q + 32 * (g / 8);
+            m[i] = twos(load16(q), load16(q + 16), g % 8 / 4);
+        }
+        put_words(m, b->q[g], sizeof b->q[0], r);
+    }
+}
+
+/* The same weights as a block of TQ2_0. */
+static void open_tq1_0(const fm_file_tq1_0 *f, fm_file_tq2_0 *out) {
+    static const uint8_t power[5] = {1, 3, 9, 27, 81};
+    static const struct {
+        int at, bytes, digits;
+    } runs[] = {{0, 32, 5}, {32, 16, 5}, {48, 4, 4}};
+    uint8_t code[256], *to = code;
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < runs[i].digits; k++)
+            for (int j = 0; j < runs[i].bytes; j++)
+                *to++ = (uint8_t)((uint8_t)(f->q[runs[i].at + j] * power[k]) * 3 >> 8);
+    out->d = f->d;
+    for (int h = 0; h < 2; h++)
+        for (int j = 0; j < 32; j++) {
+            const uint8_t *c = code + 128 * h + j;
+            out->q[32 * h + j] = (uint8_t)(c[0] | c[32] << 2 | c[64] << 4 | c[96] << 6);
+        }
+}
+
+void fm_pack_tq2_0(const fm_panel_source *s, void *panel) {
+    static const fm_file_tq2_0 blank = {0};
+    fm_panel_tq2_0 *b = panel;
+    for (int64_t i = 0; i < s->n_in / 256; i++, b++)
+        for (int r = 0; r < FM_PANEL; r += 4) {
+            const fm_file_tq2_0 *f[4];
+            fm_file_tq2_0 opened[4];
+            for (int j = 0; j < 4; j++) {
+                size_t bytes = s->dtype == FM_DTYPE_TQ1_0 ? sizeof(fm_file_tq1_0) : sizeof blank;
+                f[j] = fm_source_at(s, r + j, (size_t)i * bytes, &blank);
+                if (s->dtype != FM_DTYPE_TQ1_0 || r + j >= s->lanes) continue;
+                open_tq1_0((const void *)f[j], &opened[j]);
+                f[j] = &opened[j];
+            }
+            pack_tq2_0_rows(f, b, r);
+        }
 }
 
 typedef struct FILE_BLOCK file_q3_k {

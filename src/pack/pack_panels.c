@@ -15,11 +15,17 @@ static const fm_panel_packer packers[FM_LAYOUTS] = {
     [FM_LAYOUT_Q6_K] = fm_pack_q6_k,     [FM_LAYOUT_IQ4_NL] = fm_pack_iq4_nl,
     [FM_LAYOUT_IQ4_XS] = fm_pack_iq4_xs, [FM_LAYOUT_MXFP4] = fm_pack_mxfp4,
     [FM_LAYOUT_F8] = fm_pack_f8,         [FM_LAYOUT_TCQ4] = fm_pack_tcq4,
+    [FM_LAYOUT_TQ2_0] = fm_pack_tq2_0,   [FM_LAYOUT_IQ1_S] = fm_pack_iq1_s,
+    [FM_LAYOUT_IQ1_M] = fm_pack_iq1_m,   [FM_LAYOUT_IQ2_XXS] = fm_pack_iq2_xxs,
+    [FM_LAYOUT_IQ2_S] = fm_pack_iq2_s,   [FM_LAYOUT_IQ3_XXS] = fm_pack_iq3_xxs,
+    [FM_LAYOUT_IQ3_S] = fm_pack_iq3_s,
 };
 
 static fm_panel_source source_of(const fm_tensor *t, int64_t panel) {
     int64_t first = panel * FM_PANEL, left = fm_tensor_rows(t) - first;
-    fm_panel_source s = {.n_in = fm_tensor_columns(t), .lanes = left < FM_PANEL ? (int)left : FM_PANEL};
+    fm_panel_source s = {.dtype = t->dtype,
+                         .n_in = fm_tensor_columns(t),
+                         .lanes = left < FM_PANEL ? (int)left : FM_PANEL};
     s.scale_width = t->scales ? t->scale_block[1] : 1;
     for (int r = 0; r < s.lanes; r++) {
         s.rows[r] = (const uint8_t *)t->data + (size_t)(first + r) * t->row_bytes;

@@ -8,6 +8,7 @@
 #include "kernel/layout.h"
 
 typedef struct fm_panel_source {
+    fm_dtype dtype;
     const uint8_t *rows[FM_PANEL];
     int64_t n_in;
     int lanes;                     /* rows that exist */
@@ -40,3 +41,10 @@ void fm_pack_iq4_nl(const fm_panel_source *s, void *panel);
 void fm_pack_iq4_xs(const fm_panel_source *s, void *panel);
 void fm_pack_mxfp4(const fm_panel_source *s, void *panel);
 void fm_pack_tcq4(const fm_panel_source *s, void *panel);
+void fm_pack_tq2_0(const fm_panel_source *s, void *panel);
+void fm_pack_iq1_s(const fm_panel_source *s, void *panel);
+void fm_pack_iq1_m(const fm_panel_source *s, void *panel);
+void fm_pack_iq2_xxs(const fm_panel_source *s, void *panel);
+void fm_pack_iq2_s(const fm_panel_source *s, void *panel);
+void fm_pack_iq3_xxs(const fm_panel_source *s, void *panel);
+void fm_pack_iq3_s(const fm_panel_source *s, void *panel);

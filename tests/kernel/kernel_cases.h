@@ -332,7 +332,14 @@ static inline double bytes_weight(const case_data *c) {
     UNPACK("unpack f8", F8_E4M3) ROW("row f32", F32) ROW("row f16", F16) ROW("row bf16", BF16)     \
     UNPACK("unpack tcq4", TCQ4) ROW("row tcq4", TCQ4)                                              \
     ROW("row q8_0", Q8_0) ROW("row q4_0", Q4_0) ROW("row q4_1", Q4_1) ROW("row q4_k", Q4_K)        \
-    ROW("row q5_k", Q5_K) ROW("row q6_k", Q6_K) ROW("row f8", F8_E4M3)
+    ROW("row q5_k", Q5_K) ROW("row q6_k", Q6_K) ROW("row f8", F8_E4M3)                             \
+    UNPACK("unpack tq1_0", TQ1_0) UNPACK("unpack tq2_0", TQ2_0) UNPACK("unpack iq1_s", IQ1_S)      \
+    UNPACK("unpack iq1_m", IQ1_M) UNPACK("unpack iq2_xxs", IQ2_XXS)                                \
+    UNPACK("unpack iq2_xs", IQ2_XS) UNPACK("unpack iq2_s", IQ2_S)                                  \
+    UNPACK("unpack iq3_xxs", IQ3_XXS) UNPACK("unpack iq3_s", IQ3_S)                                \
+    ROW("row tq1_0", TQ1_0) ROW("row tq2_0", TQ2_0) ROW("row iq1_s", IQ1_S)                        \
+    ROW("row iq1_m", IQ1_M) ROW("row iq2_xxs", IQ2_XXS) ROW("row iq2_xs", IQ2_XS)                  \
+    ROW("row iq2_s", IQ2_S) ROW("row iq3_xxs", IQ3_XXS) ROW("row iq3_s", IQ3_S)
 
 #define CASE_UNPACK(name, id)                                                                      \
     {name, NULL, call_unpack, differs_unpack, 1, 1023, 64, macs_unpack, bytes_unpack, FM_DTYPE_##id},
@@ -353,7 +360,10 @@ static inline double bytes_weight(const case_data *c) {
     CODES("q8_0", Q8_0) CODES("q4_0", Q4_0) CODES("q4_1", Q4_1) CODES("q5_0", Q5_0)                \
     CODES("q5_1", Q5_1) CODES("q2_k", Q2_K) CODES("q3_k", Q3_K) CODES("q4_k", Q4_K)                \
     CODES("q5_k", Q5_K) CODES("q6_k", Q6_K) CODES("iq4_nl", IQ4_NL) CODES("iq4_xs", IQ4_XS)        \
-    CODES("tcq4", TCQ4) CODES("mxfp4", MXFP4)
+    CODES("tcq4", TCQ4) CODES("mxfp4", MXFP4)                                                      \
+    CODES("tq1_0", TQ1_0) CODES("tq2_0", TQ2_0) CODES("iq1_s", IQ1_S) CODES("iq1_m", IQ1_M)        \
+    CODES("iq2_xxs", IQ2_XXS) CODES("iq2_xs", IQ2_XS) CODES("iq2_s", IQ2_S)                        \
+    CODES("iq3_xxs", IQ3_XXS) CODES("iq3_s", IQ3_S)
 #define VECTOR(name, make, call, differs, bytes)                                                   \
     {name, make, call, differs, 1, 4096, 1, NULL, bytes, FM_DTYPE_F32}
 

@@ -166,6 +166,61 @@ static void read_iq4_xs(const fm_panel_iq4_xs *b, int g, int lane, group *out) {
     read_values(fm_iq4_values, b->q[g], lane, out);
 }
 
+static void read_twos(const fm_lanes32 *words, int columns, int lane, group *out) {
+    for (int i = 0; i < columns; i++) {
+        int code = (int)(words[i / 16][lane] >> fm_q2_shift(i % 16) & 3);
+        out->code[i] = code - 1;
+    }
+}
+
+static void read_tq2_0(const fm_panel_tq2_0 *b, int g, int lane, group *out) {
+    out->scale = fm_half_to_float(b->d[lane]);
+    read_twos(&b->q[2 * g], 32, lane, out);
+}
+
+static void read_iq1_s(const fm_panel_iq1_s *b, int g, int lane, group *out) {
+    uint32_t nibble = b->scales[lane] >> 4 * g & 15;
+    out->scale = fm_half_to_float(b->d[lane]) * (float)(2 * (nibble & 7) + 1);
+    out->minimum = out->scale * (nibble & 8 ? -0.125f : 0.125f);
+    read_twos(&b->q[2 * g], 32, lane, out);
+}
+
+static void read_iq1_m(const fm_panel_iq1_m *b, int g, int lane, group *out) {
+    int byte = b->group[g].scale[lane];
+    out->scale = fm_half_to_float(b->d[lane]) * (float)(2 * (byte & 7) + 1) * 0.125f;
+    for (int i = 0; i < 16; i++) {
+        int two = (int)(b->group[g].q[lane] >> fm_q2_shift(i) & 3), shift = byte >> (4 + i / 8) & 1;
+        out->code[i] = fm_iq1_values[two | shift << 2];
+    }
+}
+
+/* IQ2 and IQ3: the scale of group g in its word. */
+static float book_scale(fm_layout layout, uint16_t d, uint32_t word, int g) {
+    float scale = (float)(2 * (word >> 4 * (g % 8) & 15) + 1);
+    return fm_half_to_float(d) * scale * fm_books_unit((int)layout);
+}
+
+/* `columns` values from column `first` of 32. */
+static void read_threes(const fm_lanes32 q[3], int first, int columns, int lane, group *out) {
+    uint32_t words[3] = {q[0][lane], q[1][lane], q[2][lane]};
+    for (int i = 0; i < columns; i++) out->code[i] = fm_iq2_values[fm_iq2_code(words, first + i)];
+}
+
+static void read_iq2_xxs(const fm_panel_iq2_xxs *b, int g, int lane, group *out) {
+    out->scale = book_scale(FM_LAYOUT_IQ2_XXS, b->d[lane], b->scales[lane], g);
+    read_threes(b->q[g], 0, 32, lane, out);
+}
+
+static void read_iq2_s(const fm_panel_iq2_s *b, int g, int lane, group *out) {
+    out->scale = book_scale(FM_LAYOUT_IQ2_S, b->d[lane], b->scales[g / 8][lane], g);
+    read_threes(b->q[g / 2], g % 2 * 16, 16, lane, out);
+}
+
+static void read_iq3(fm_layout layout, const fm_panel_iq3 *b, int g, int lane, group *out) {
+    out->scale = book_scale(layout, b->d[lane], b->scales[lane], g);
+    read_values(layout == FM_LAYOUT_IQ3_S ? fm_iq3_s_values : fm_iq3_xxs_values, b->q[g], lane, out);
+}
+
 static void read_mxfp4(const fm_panel_mxfp4 *b, int lane, group *out) {
     out->scale = fm_mxfp4_half_scale(b->e[lane]);
     read_values(fm_mxfp4_doubled, b->q, lane, out);
@@ -185,6 +240,13 @@ static void read_group(const fm_panels *w, int64_t panel, int64_t k, int lane, g
     case FM_LAYOUT_IQ4_XS: read_iq4_xs(block, g, lane, out); break;
     case FM_LAYOUT_TCQ4: read_tcq4(block, lane, out); break;
     case FM_LAYOUT_MXFP4: read_mxfp4(block, lane, out); break;
+    case FM_LAYOUT_TQ2_0: read_tq2_0(block, g, lane, out); break;
+    case FM_LAYOUT_IQ1_S: read_iq1_s(block, g, lane, out); break;
+    case FM_LAYOUT_IQ1_M: read_iq1_m(block, g, lane, out); break;
+    case FM_LAYOUT_IQ2_XXS: read_iq2_xxs(block, g, lane, out); break;
+    case FM_LAYOUT_IQ2_S: read_iq2_s(block, g, lane, out); break;
+    case FM_LAYOUT_IQ3_XXS:
+    case FM_LAYOUT_IQ3_S: read_iq3(w->layout, block, g, lane, out); break;
     default: read_small(w->layout, block, lane, out); break;
     }
 }

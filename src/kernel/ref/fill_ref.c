@@ -8,7 +8,9 @@
     [FM_LAYOUT_Q5_0] = product, [FM_LAYOUT_Q5_1] = product, [FM_LAYOUT_Q2_K] = product,            \
     [FM_LAYOUT_Q3_K] = product, [FM_LAYOUT_Q4_K] = product, [FM_LAYOUT_Q5_K] = product,            \
     [FM_LAYOUT_Q6_K] = product, [FM_LAYOUT_IQ4_NL] = product, [FM_LAYOUT_IQ4_XS] = product,        \
-    [FM_LAYOUT_TCQ4] = product, [FM_LAYOUT_MXFP4] = product
+    [FM_LAYOUT_TCQ4] = product, [FM_LAYOUT_MXFP4] = product, [FM_LAYOUT_TQ2_0] = product,          \
+    [FM_LAYOUT_IQ1_S] = product, [FM_LAYOUT_IQ1_M] = product, [FM_LAYOUT_IQ2_XXS] = product,       \
+    [FM_LAYOUT_IQ2_S] = product, [FM_LAYOUT_IQ3_XXS] = product, [FM_LAYOUT_IQ3_S] = product
 
 void fm_kernels_fill_ref(fm_kernels *k) {
     *k = (fm_kernels){
@@ -32,6 +34,13 @@ void fm_kernels_fill_ref(fm_kernels *k) {
                 [FM_LAYOUT_IQ4_XS] = fm_unpack_iq4_xs_ref,
                 [FM_LAYOUT_MXFP4] = fm_unpack_mxfp4_ref,
                 [FM_LAYOUT_TCQ4] = fm_unpack_tcq4_ref,
+                [FM_LAYOUT_TQ2_0] = fm_unpack_tq2_0_ref,
+                [FM_LAYOUT_IQ1_S] = fm_unpack_iq1_s_ref,
+                [FM_LAYOUT_IQ1_M] = fm_unpack_iq1_m_ref,
+                [FM_LAYOUT_IQ2_XXS] = fm_unpack_iq2_xxs_ref,
+                [FM_LAYOUT_IQ2_S] = fm_unpack_iq2_s_ref,
+                [FM_LAYOUT_IQ3_XXS] = fm_unpack_iq3_xxs_ref,
+                [FM_LAYOUT_IQ3_S] = fm_unpack_iq3_s_ref,
                 [FM_LAYOUT_F8] = fm_unpack_f8_ref,
             },
         .tile_fma = fm_tile_fma_ref,

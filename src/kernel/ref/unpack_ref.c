@@ -236,3 +236,93 @@ void fm_unpack_iq4_xs_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t
             tile[i * FM_PANEL + r] = fm_half_to_float(b->d[r]) * (float)scale * (float)value;
         }
 }
+
+/* ---- books, opened ------------------------------------------------------------------------------ */
+
+/* 16 codes of two bits. */
+static int two_at(const fm_lanes32 word, int k, int r) { return (int)(word[r] >> fm_q2_shift(k) & 3); }
+
+/* d * (2 scale + 1), the scale being the lowest `bits` of a nibble or byte. */
+static float book_scale(uint16_t d, uint32_t nibble, int bits) {
+    return fm_half_to_float(d) * (float)(2 * (nibble & ((1u << bits) - 1)) + 1);
+}
+
+void fm_unpack_tq2_0_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_tq2_0 *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            tile[i * FM_PANEL + r] =
+                fm_half_to_float(b->d[r]) * (float)(two_at(b->q[k / 16], k % 16, r) - 1);
+        }
+}
+
+void fm_unpack_iq1_s_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq1_s *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            uint32_t nibble = b->scales[r] >> 4 * (k / 32);
+            float shift = nibble & 8 ? -0.125f : 0.125f;
+            tile[i * FM_PANEL + r] = book_scale(b->d[r], nibble, 3) *
+                                     ((float)(two_at(b->q[k / 16], k % 16, r) - 1) + shift);
+        }
+}
+
+void fm_unpack_iq1_m_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq1_m *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            const fm_panel_iq1_group *group = &b->group[k / 16];
+            float shift = group->scale[r] >> (4 + k % 16 / 8) & 1 ? -0.125f : 0.125f;
+            tile[i * FM_PANEL + r] = book_scale(b->d[r], group->scale[r], 3) *
+                                     ((float)(two_at(group->q, k % 16, r) - 1) + shift);
+        }
+}
+
+static int three_at(const fm_lanes32 q[3], int k, int r) {
+    uint32_t words[3] = {q[0][r], q[1][r], q[2][r]};
+    return fm_iq2_code(words, k);
+}
+
+void fm_unpack_iq2_xxs_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq2_xxs *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            float scale = book_scale(b->d[r], b->scales[r] >> 4 * (k / 32), 4) * 0.125f;
+            tile[i * FM_PANEL + r] = scale * (float)fm_iq2_values[three_at(b->q[k / 32], k % 32, r)];
+        }
+}
+
+void fm_unpack_iq2_s_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    const fm_panel_iq2_s *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            float scale = book_scale(b->d[r], b->scales[k / 128][r] >> 4 * (k / 16 % 8), 4) * 0.125f;
+            tile[i * FM_PANEL + r] = scale * (float)fm_iq2_values[three_at(b->q[k / 32], k % 32, r)];
+        }
+}
+
+static void unpack_iq3(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, const int8_t *values,
+                       float *tile) {
+    const fm_panel_iq3 *b = fm_panel_block(w, panel, k0, 256, sizeof *b);
+    float unit = fm_books_unit((int)w->layout);
+    for (int64_t i = 0; i < nk; i++)
+        for (int r = 0; r < FM_PANEL; r++) {
+            int k = (int)(k0 % 256 + i);
+            float scale = book_scale(b->d[r], b->scales[r] >> 4 * (k / 32), 4) * unit;
+            tile[i * FM_PANEL + r] =
+                scale * (float)values[nibble(b->q[k / 32][k % 32 / 8][r], k % 8)];
+        }
+}
+
+void fm_unpack_iq3_xxs_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    unpack_iq3(w, panel, k0, nk, fm_iq3_xxs_values, tile);
+}
+
+void fm_unpack_iq3_s_ref(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
+    unpack_iq3(w, panel, k0, nk, fm_iq3_s_values, tile);
+}

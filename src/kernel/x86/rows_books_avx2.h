@@ -1,21 +1,19 @@
-/* rows_books_avx2.h: rows of the formats that have no panels: those with code books (IQ1 to IQ3), which
- * name eight or four elements by a number, and the ternary ones. For the unpack of AVX2 and AVX-512.
+/* rows_books_avx2.h: rows of the formats with code books (IQ1 to IQ3), which name eight or four elements by a
+ * number, and of the ternary ones, as the file has them. For the unpack of AVX2 and AVX-512.
  *
- * A book is looked up by row, where its eight elements lie side by side; in a panel, every lane would
- * have to gather from it. Written out at packing they would need none, but two to three times the
- * memory, and these formats are chosen by whoever has none to spare. So rows stay as the file has
- * them, half a block (a tile) at a time. All products of scales and values are exact in float32, and
- * so they are decode's to the bit. The drawings are in tensor/quant/. */
+ * Packing opens the books (kernel/layout.h). This is for whoever keeps the file's rows, which are smaller
+ * (--map-only): half a block (a tile) at a time, a book being looked up by row, where its eight elements lie
+ * side by side. All products of scales and values are exact in float32, and so they are decode's to the bit.
+ * The drawings are in tensor/quant/. */
 #pragma once
 
 #include "kernel/x86/avx2.h"
 #include "tensor/dtype.h"
 #include "tensor/half.h"
+#include "tensor/quant/book_blocks.h"
 #include "tensor/quant/iq_tables.h"
 
 #include <string.h>
-
-#define FILE_BLOCK __attribute__((packed, may_alias))
 
 /* Eight elements, from a word with `bits` bits for each, looked up in a table of eight. */
 static FM_INLINE __m256 eight_of(uint32_t word, int bits, __m256 table) {
@@ -60,14 +58,8 @@ static FM_INLINE void put_iq3(uint32_t entries, unsigned signs, float scale, __m
 
 /* ---- each format: the 128 elements of half a block ---------------------------------------------- */
 
-typedef struct FILE_BLOCK file_iq1_s {
-    uint16_t d;
-    uint8_t low[32];
-    uint16_t high[8];
-} file_iq1_s;
-
 static void half_iq1_s(const void *block, int half, float *out) {
-    const file_iq1_s *b = block;
+    const fm_file_iq1_s *b = block;
     float d = fm_half_to_float(b->d);
     for (int g = 4 * half; g < 4 * half + 4; g++) {
         unsigned high = b->high[g];
@@ -77,14 +69,8 @@ static void half_iq1_s(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq1_m {
-    uint8_t low[32];
-    uint8_t high[16];
-    uint16_t scales[4];
-} file_iq1_m;
-
 static void half_iq1_m(const void *block, int half, float *out) {
-    const file_iq1_m *b = block;
+    const fm_file_iq1_m *b = block;
     unsigned bits = 0;
     for (int i = 0; i < 4; i++) bits |= (unsigned)(b->scales[i] >> 12) << 4 * i;
     float d = fm_half_to_float((uint16_t)bits);
@@ -98,16 +84,8 @@ static void half_iq1_m(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq2_xxs {
-    uint16_t d;
-    struct FILE_BLOCK {
-        uint8_t entry[4];
-        uint32_t signs;
-    } group[8];
-} file_iq2_xxs;
-
 static void half_iq2_xxs(const void *block, int half, float *out) {
-    const file_iq2_xxs *b = block;
+    const fm_file_iq2_xxs *b = block;
     float d = fm_half_to_float(b->d);
     for (int g = 4 * half; g < 4 * half + 4; g++) {
         uint32_t signs = b->group[g].signs;
@@ -118,14 +96,8 @@ static void half_iq2_xxs(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq2_xs {
-    uint16_t d;
-    uint16_t octet[32];
-    uint8_t scales[8];
-} file_iq2_xs;
-
 static void half_iq2_xs(const void *block, int half, float *out) {
-    const file_iq2_xs *b = block;
+    const fm_file_iq2_xs *b = block;
     float d = fm_half_to_float(b->d);
     for (int s = 8 * half; s < 8 * half + 8; s++) {
         float scale = d * (0.5f + (float)(b->scales[s / 2] >> s % 2 * 4 & 15)) * 0.25f;
@@ -136,16 +108,8 @@ static void half_iq2_xs(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq2_s {
-    uint16_t d;
-    uint8_t low[32];
-    uint8_t signs[32];
-    uint8_t high[8];
-    uint8_t scales[8];
-} file_iq2_s;
-
 static void half_iq2_s(const void *block, int half, float *out) {
-    const file_iq2_s *b = block;
+    const fm_file_iq2_s *b = block;
     float d = fm_half_to_float(b->d);
     for (int s = 8 * half; s < 8 * half + 8; s++) {
         float scale = d * (0.5f + (float)(b->scales[s / 2] >> s % 2 * 4 & 15)) * 0.25f;
@@ -156,15 +120,9 @@ static void half_iq2_s(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq3_xxs {
-    uint16_t d;
-    uint8_t entry[64];
-    uint32_t signs[8];
-} file_iq3_xxs;
-
 static void half_iq3_xxs(const void *block, int half, float *out) {
     const __m256 table = _mm256_setr_ps(4, 12, 20, 28, 36, 44, 52, 62);
-    const file_iq3_xxs *b = block;
+    const fm_file_iq3_xxs *b = block;
     float d = fm_half_to_float(b->d);
     for (int g = 4 * half; g < 4 * half + 4; g++) {
         uint32_t word = b->signs[g];
@@ -177,17 +135,9 @@ static void half_iq3_xxs(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_iq3_s {
-    uint16_t d;
-    uint8_t low[64];
-    uint8_t high[8];
-    uint8_t signs[32];
-    uint8_t scales[4];
-} file_iq3_s;
-
 static void half_iq3_s(const void *block, int half, float *out) {
     const __m256 table = _mm256_setr_ps(1, 3, 5, 7, 9, 11, 13, 15);
-    const file_iq3_s *b = block;
+    const fm_file_iq3_s *b = block;
     float d = fm_half_to_float(b->d);
     for (int g = 4 * half; g < 4 * half + 4; g++) {
         float scale = d * (float)(2 * (b->scales[g / 2] >> g % 2 * 4 & 15) + 1);
@@ -201,17 +151,12 @@ static void half_iq3_s(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_tq2_0 {
-    uint8_t q[64];
-    uint16_t d;
-} file_tq2_0;
-
 static FM_INLINE __m256i eight_bytes(const uint8_t *p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
 
 static void half_tq2_0(const void *block, int half, float *out) {
-    const file_tq2_0 *b = block;
+    const fm_file_tq2_0 *b = block;
     const __m256 d = _mm256_set1_ps(fm_half_to_float(b->d));
     for (int j = 0; j < 32; j += 8) {
         __m256i bytes = eight_bytes(b->q + 32 * half + j);
@@ -223,11 +168,6 @@ static void half_tq2_0(const void *block, int half, float *out) {
     }
 }
 
-typedef struct FILE_BLOCK file_tq1_0 {
-    uint8_t q[52];
-    uint16_t d;
-} file_tq1_0;
-
 /* The digits that come out at the top of the bytes when they are multiplied by `powers` of three. */
 static FM_INLINE void put_tq1(__m256i bytes, __m256i powers, float d, float *out) {
     __m256i rest = _mm256_and_si256(_mm256_mullo_epi32(bytes, powers), _mm256_set1_epi32(255));
@@ -238,7 +178,7 @@ static FM_INLINE void put_tq1(__m256i bytes, __m256i powers, float d, float *out
 
 static void half_tq1_0(const void *block, int half, float *out) {
     static const int power[5] = {1, 3, 9, 27, 81};
-    const file_tq1_0 *b = block;
+    const fm_file_tq1_0 *b = block;
     float d = fm_half_to_float(b->d);
     int digits = half ? 1 : 4; /* of the first 32 bytes: elements 0 to 127, and 128 to 159 */
     for (int k = 0; k < digits; k++)
@@ -254,8 +194,6 @@ static void half_tq1_0(const void *block, int half, float *out) {
     put_tq1(eight_bytes(twice), _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3), d, out);
     put_tq1(eight_bytes(twice), _mm256_setr_epi32(9, 9, 9, 9, 27, 27, 27, 27), d, out + 8);
 }
-
-#undef FILE_BLOCK
 
 /* NULL: the format's own decode serves. */
 typedef void (*half_decoder)(const void *block, int half, float *out);

@@ -3,6 +3,7 @@
 
 #include "kernel/ref/ref.h"
 #include "kernel/x86/rows_books_avx2.h"
+#include "kernel/x86/unpack_avx2.h"
 
 /* Both halves of row k of the tile, from an expression in `half`. */
 #define PUT(k, value)                                                                              \
@@ -16,10 +17,6 @@
             _mm256_store_ps(tile + FM_PANEL * (k) + 8, value);                                     \
         }                                                                                          \
     } while (0)
-/* The line that lies `next` bytes on. */
-#define FETCH(line) _mm_prefetch((const char *)(line) + next, _MM_HINT_T0)
-#define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
-#define SIXTEEN(M) EIGHT(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
 
 void fm_unpack_f32_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const float *x = fm_panel_block(w, panel, k0, 1, 64);
@@ -90,7 +87,6 @@ void fm_unpack_q8_0_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
         __m256i words = words8(words_at, half);                                                    \
         EIGHT(value)                                                                               \
     } while (0)
-#define STORE_K(i, value) _mm256_store_ps(out + FM_PANEL * (i), value);
 
 static FM_INLINE void unpack_q4_0_half(const fm_panel_q4_0 *b, int half, float *out) {
     __m256 d = halves8(b->d, half);
@@ -130,7 +126,7 @@ void fm_unpack_q4_1_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
     }
 }
 
-/* 32 codes of five bits: STEP(i) for every k of eight, which lies in byte i / 2 of FOUR_OF(i). */
+/* 32 codes of five bits: STEP(i) for every k of eight. */
 #define UNPACK_5(codes)                                                                            \
     do {                                                                                           \
         __m256i high = words8((codes)->high, half);                                                \
@@ -140,7 +136,6 @@ void fm_unpack_q4_1_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t 
             EIGHT(STEP)                                                                            \
         }                                                                                          \
     } while (0)
-#define FOUR_OF(i) (i % 2 ? odd : even)
 
 static FM_INLINE void unpack_q5_0_half(const fm_panel_q5_0 *b, int half, float *out) {
     __m256 d = scale_8(b->d, half);

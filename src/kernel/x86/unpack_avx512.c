@@ -3,13 +3,7 @@
 
 #include "kernel/ref/ref.h"
 #include "kernel/x86/rows_books_avx2.h"
-
-/* Statements for the eight k of one line of nibbles, with a constant index. */
-/* The line that lies `next` bytes on. */
-#define FETCH(line) _mm_prefetch((const char *)(line) + next, _MM_HINT_T0)
-#define EIGHT(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
-#define SIXTEEN(M) EIGHT(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
-#define PUT(i, value) _mm512_store_ps(tile + FM_PANEL * (i), value)
+#include "kernel/x86/unpack_avx512.h"
 
 void fm_unpack_f32_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t nk, float *tile) {
     const float *x = fm_panel_block(w, panel, k0, 1, 64);

@@ -25,6 +25,13 @@
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(MXFP4, mxfp4, level)                                                                    \
     LAYOUT(TCQ4, tcq4, level)                                                                      \
+    LAYOUT(TQ2_0, tq2_0, level)                                                                    \
+    LAYOUT(IQ1_S, iq1_s, level)                                                                    \
+    LAYOUT(IQ1_M, iq1_m, level)                                                                    \
+    LAYOUT(IQ2_XXS, iq2_xxs, level)                                                                \
+    LAYOUT(IQ2_S, iq2_s, level)                                                                    \
+    LAYOUT(IQ3_XXS, iq3_xxs, level)                                                                \
+    LAYOUT(IQ3_S, iq3_s, level)                                                                    \
     LAYOUT(F8, f8, level)
 /* Layouts whose codes are multiplied as integers. */
 #define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
@@ -41,6 +48,13 @@
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(TCQ4, tcq4, level)                                                                      \
+    LAYOUT(TQ2_0, tq2_0, level)                                                                    \
+    LAYOUT(IQ1_S, iq1_s, level)                                                                    \
+    LAYOUT(IQ1_M, iq1_m, level)                                                                    \
+    LAYOUT(IQ2_XXS, iq2_xxs, level)                                                                \
+    LAYOUT(IQ2_S, iq2_s, level)                                                                    \
+    LAYOUT(IQ3_XXS, iq3_xxs, level)                                                                \
+    LAYOUT(IQ3_S, iq3_s, level)                                                                    \
     LAYOUT(MXFP4, mxfp4, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
