@@ -95,7 +95,8 @@ typedef struct fathom_model_options {
     fathom_cache_type cache;
     fathom_activations activations;
     int64_t context;              /* positions per session; 0: the model's own, at most 32768 */
-    int64_t rows;                 /* rows of a step, i.e. of a prefill chunk; 0: 256 */
+    int64_t rows;                 /* rows of a step, i.e. of a prefill chunk; 0: 256, of models with
+                                     routed experts 512 */
     int64_t sessions;             /* so many may be as long as the context at once; 0: 1. More, shorter
                                      ones fit in the same memory. */
     bool no_sharing;              /* do not keep the beginnings of prompts for others that begin alike */

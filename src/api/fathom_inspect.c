@@ -49,6 +49,7 @@ static fm_status weigh_plan(const fm_model *model, const fathom_model_options *o
     fm_engine *engine = NULL;
     FM_TRY(fm_pool_new(o->threads, &pool, err));
     fm_engine_options options = fm_api_engine_options(o, level, pool);
+    options.rows = fm_api_rows(model, o);
     fm_status status = fm_engine_new(model, &options, &engine, err);
     if (status == FM_OK)
         status = fm_api_settle_context(model, engine, o, n->weights, &n->context, err);

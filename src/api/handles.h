@@ -38,6 +38,8 @@ struct fathom_session {
 /* Options as the caller gave them, with NULL and zeros replaced; also the CPU level. */
 fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_options *out,
                          fm_cpu_level *level, fm_error *err);
+/* Rows of a step: those asked for, or what suits the model. */
+int64_t fm_api_rows(const fm_model *model, const fathom_model_options *options);
 /* What a model and its engine are made with: one place, so that what is promised is what is taken. */
 fm_model_options fm_api_model_options(const fathom_model_options *options);
 fm_engine_options fm_api_engine_options(const fathom_model_options *options, fm_cpu_level level,

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, DEFAULT_ROWS = 256, MOST_SESSIONS = 1 << 16 };
+enum { DEFAULT_CONTEXT = 32768, SMALLEST_CONTEXT = 2048, MOST_SESSIONS = 1 << 16 };
+enum { DEFAULT_ROWS = 256, ROUTED_ROWS = 512 };
 
 fathom_model_options fathom_model_defaults(void) {
     return (fathom_model_options){.cpu = "auto", .arith = FATHOM_EXACT, .cache = FATHOM_CACHE_BF16,
@@ -36,7 +37,6 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
         return fm_fail(err, FM_ERR_ARGUMENT, "the memory for long prompts must be positive, or -1 for none");
     if (out->sessions < 0 || out->sessions > MOST_SESSIONS)
         return fm_fail(err, FM_ERR_ARGUMENT, "there may be from 1 to %d sessions", MOST_SESSIONS);
-    if (!out->rows) out->rows = DEFAULT_ROWS;
     if (!out->sessions) out->sessions = 1;
     if (!out->memory_limit) out->memory_limit = fm_mem_available();
     return FM_OK;
@@ -45,6 +45,11 @@ fm_status fm_api_resolve(const fathom_model_options *options, fathom_model_optio
 fm_model_options fm_api_model_options(const fathom_model_options *o) {
     return (fm_model_options){.arith = o->arith == FATHOM_FAST ? FM_FAST : FM_EXACT,
                               .pack = !o->map_only, .mtp = !o->no_mtp, .lazy = o->lazy};
+}
+
+/* Rows of a chunk are shared out among the experts, and what each gets should be worth reading it. */
+int64_t fm_api_rows(const fm_model *model, const fathom_model_options *o) {
+    return o->rows ? o->rows : model->config.n_routed_experts > 0 ? ROUTED_ROWS : DEFAULT_ROWS;
 }
 
 fm_engine_options fm_api_engine_options(const fathom_model_options *o, fm_cpu_level level, fm_pool *pool) {
@@ -163,6 +168,7 @@ static fm_status open_model(fathom_model *m, const char *path, const fathom_mode
         FM_TRY(fm_adapters_open(m->inner, m->options.adapter, &m->adapters, err));
         m->weight_bytes += fm_adapters_bytes(m->adapters);
     }
+    m->options.rows = fm_api_rows(m->inner, &m->options);
     fm_engine_options engine = fm_api_engine_options(&m->options, level, m->pool);
     FM_TRY(fit(m, &engine, err));
     FM_TRY(fm_api_tokenizer_of_store(m->store, &m->tokenizer, err));

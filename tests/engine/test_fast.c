@@ -4,7 +4,7 @@
 #include "support.h"
 
 #include "base/mem.h"
-#include "engine/engine.h"
+#include "engine/sequence.h"
 
 #include <math.h>
 
@@ -241,6 +241,35 @@ static void without_memory_they_are_made_again(void **state) {
     close_rig(&r);
 }
 
+/* Somebody decodes beside a prompt, and a row is said to be so slow that the prompt gets but one: enough where
+ * what lies before it is kept, a block where it must be made again for every piece. */
+static void a_prompt_beside_a_reply_makes_no_block_again_for_a_few_rows(void **state) {
+    (void)state;
+    fm_error err;
+    int32_t ids[LENGTH];
+    make_ids(ids, LENGTH, 9);
+    for (int kept = 0; kept < 2; kept++) {
+        rig r = rig_of("tiny-v2-lite", FM_FAST, 2, 400, FM_KV_BF16);
+        fm_engine_set_unfold_limit(r.engine, kept ? fm_engine_unfold_bytes(r.engine, LENGTH) : 0);
+        fm_sequence *reply = grown(&r, ids, 20), *prompt;
+        assert_ok(fm_sequence_new(r.engine, &prompt, &err));
+        assert_ok(fm_sequence_queue(prompt, ids, LENGTH, &err));
+        steps(&r, prompt, 1); /* 400 rows */
+        static const int64_t remade[] = {256, 1, 1}; /* from 512 on no row is fast */
+        fm_sequence *list[] = {reply, prompt};
+        for (size_t i = 0; i < FM_COUNT(remade); i++) {
+            fm_step_report report;
+            assert_ok(fm_sequence_queue(reply, ids + i, 1, &err));
+            r.engine->speed.row = 10;
+            assert_ok(fm_engine_step(r.engine, list, 2, &report, &err));
+            assert_int_equal(report.rows, 1 + (kept ? 1 : remade[i]));
+        }
+        fm_sequence_free(reply);
+        fm_sequence_free(prompt);
+        close_rig(&r);
+    }
+}
+
 static void who_unfolds_nothing_keeps_nothing(void **state) {
     (void)state;
     rig exact = rig_of("tiny-v3", FM_EXACT, 1, 64, FM_KV_BF16);
@@ -274,6 +303,7 @@ int main(void) {
         cmocka_unit_test(every_cpu_level_gives_the_same_fast_bits),
         cmocka_unit_test(keys_and_values_are_kept_while_a_prompt_is_read_and_no_longer),
         cmocka_unit_test(without_memory_they_are_made_again),
+        cmocka_unit_test(a_prompt_beside_a_reply_makes_no_block_again_for_a_few_rows),
         cmocka_unit_test(who_unfolds_nothing_keeps_nothing),
         cmocka_unit_test(models_without_latents_do_not_differ),
     };
