@@ -16,7 +16,7 @@
 
 /* Raised whenever a drawing of kernel/layout.h changes, or which layout a type gets: files of another
  * version are refused. tests/kernel/test_panel_file.c holds the panels to the version. */
-enum { FM_PANEL_VERSION = 1 };
+enum { FM_PANEL_VERSION = 2 };
 
 /* One matrix. */
 typedef struct fm_panel_entry {
