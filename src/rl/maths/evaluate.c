@@ -1,13 +1,13 @@
-#include "rl/maths/evaluate.h"
+#include "rl/maths/evaluate_parts.h"
 
 #include "base/rng.h"
 #include "rl/maths/equivalence.h"
 
 #include <math.h>
 
-enum { ROOT_INDEX_MAX = 64, UNITY_MAX = 240 };
+enum { ROOT_INDEX_MAX = 64 };
 
-static bool fail(fm_place *at) {
+bool fm_place_fail(fm_place *at) {
     at->failed = true;
     return false;
 }
@@ -16,8 +16,8 @@ static bool fail(fm_place *at) {
 static double bits(const fmpz_t n) { return fmpz_is_zero(n) ? 0 : (double)fmpz_bits(n); }
 
 /* out is the rational q in out->q. */
-static bool settle(fm_place *at, fm_known *out) {
-    if (fm_rational_bits(out->q) > FM_MATHS_BITS) return fail(at);
+bool fm_known_settle(fm_place *at, fm_known *out) {
+    if (fm_rational_bits(out->q) > FM_MATHS_BITS) return fm_place_fail(at);
     out->rational = true;
     arb_set_fmpq(acb_realref(out->v), out->q, at->precision);
     arb_zero(acb_imagref(out->v));
@@ -27,11 +27,11 @@ static bool settle(fm_place *at, fm_known *out) {
 }
 
 /* A root of this index enters, unless it has before. */
-static void count_root(fm_place *at, int index, uint64_t key) {
+void fm_place_count_root(fm_place *at, int index, uint64_t key) {
     for (int k = 0; k < at->n_roots; k++)
         if (at->roots[k] == key) return;
     if (at->n_roots == FM_ROOTS_MAX)
-        fail(at);
+        fm_place_fail(at);
     else
         at->roots[at->n_roots++] = key;
     at->degree *= index;
@@ -67,7 +67,7 @@ static uint64_t hash_rational(const fmpq_t q) {
 /* ---- constants and variables ----------------------------------------------------------------- */
 
 /* A random rational within 2^-12 of the ball, with 44 bits behind the point. */
-static bool near_constant(fm_place *at, fm_known *out, const arb_t x, uint64_t key) {
+bool fm_known_near(fm_place *at, fm_known *out, const arb_t x, uint64_t key) {
     arb_t scaled;
     fmpz_t n, scale;
     arb_init(scaled), fmpz_init(n), fmpz_init_set_ui(scale, (ulong)1 << 44);
@@ -77,16 +77,16 @@ static bool near_constant(fm_place *at, fm_known *out, const arb_t x, uint64_t k
     fmpz_add_ui(n, n, r.word[0]);
     fmpq_set_fmpz_frac(out->q, n, scale);
     arb_clear(scaled), fmpz_clear(n), fmpz_clear(scale);
-    return settle(at, out);
+    return fm_known_settle(at, out);
 }
 
-static bool constant(fm_place *at, int which, fm_known *out) {
+bool fm_known_constant(fm_place *at, int which, fm_known *out) {
     if (which == FM_CONSTANT_I) {
         acb_onei(out->v);
-        if (at->proof) count_root(at, 2, 1);
+        if (at->proof) fm_place_count_root(at, 2, 1);
         return true;
     }
-    if (which != FM_CONSTANT_PI && which != FM_CONSTANT_E) return fail(at);
+    if (which != FM_CONSTANT_PI && which != FM_CONSTANT_E) return fm_place_fail(at);
     arb_t x;
     arb_init(x);
     if (which == FM_CONSTANT_PI)
@@ -95,7 +95,7 @@ static bool constant(fm_place *at, int which, fm_known *out) {
         arb_const_e(x, at->precision);
     bool ok = true;
     if (at->proof)
-        ok = near_constant(at, out, x, (uint64_t)which + 1);
+        ok = fm_known_near(at, out, x, (uint64_t)which + 1);
     else
         acb_set_arb(out->v, x);
     arb_clear(x);
@@ -109,7 +109,7 @@ static bool variable(fm_place *at, const fm_tree_node *x, fm_known *out) {
     static const slong from[] = {0, 1, -1, -5}, width[] = {1, 4, 1, 4};
     fmpq_set_si(out->q, from[at->range] * ((slong)1 << 32) + width[at->range] * fraction,
                 (ulong)1 << 32);
-    return settle(at, out);
+    return fm_known_settle(at, out);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
@@ -123,14 +123,14 @@ static bool rational_two(fm_place *at, fm_tree_kind kind, fm_known *out, const f
     default:
         if (fmpq_is_zero(b->q)) {
             at->undefined = true;
-            return fail(at);
+            return fm_place_fail(at);
         }
         fmpq_div(out->q, a->q, b->q);
     }
-    return settle(at, out);
+    return fm_known_settle(at, out);
 }
 
-static bool arithmetic(fm_place *at, fm_tree_kind kind, fm_known *out, const fm_known *a,
+bool fm_known_combine(fm_place *at, fm_tree_kind kind, fm_known *out, const fm_known *a,
                        const fm_known *b) {
     if (a->rational && b->rational) return rational_two(at, kind, out, a, b);
     switch (kind) {
@@ -147,7 +147,7 @@ static bool arithmetic(fm_place *at, fm_tree_kind kind, fm_known *out, const fm_
     default:
         if (b->rational && fmpq_is_zero(b->q)) {
             at->undefined = true;
-            return fail(at);
+            return fm_place_fail(at);
         }
         acb_div(out->v, a->v, b->v, at->precision);
         out->u = a->u + b->l, out->l = a->l + b->u;
@@ -159,11 +159,11 @@ static bool power_integer(fm_place *at, fm_known *out, const fm_known *a, const 
     if (a->rational && (!fmpq_is_zero(a->q) || fmpz_sgn(n) > 0) && fmpz_bits(n) <= 16 &&
         fm_rational_bits(a->q) * (double)labs(fmpz_get_si(n)) <= FM_MATHS_BITS) {
         fmpq_pow_si(out->q, a->q, fmpz_get_si(n));
-        return settle(at, out);
+        return fm_known_settle(at, out);
     }
     if (a->rational && fmpq_is_zero(a->q)) {
         at->undefined = fmpz_sgn(n) <= 0;
-        return at->undefined ? fail(at) : settle(at, out); /* 0 */
+        return at->undefined ? fm_place_fail(at) : fm_known_settle(at, out); /* 0 */
     }
     double size = fabs(fmpz_get_d(n));
     bool down = fmpz_sgn(n) < 0;
@@ -174,8 +174,8 @@ static bool power_integer(fm_place *at, fm_known *out, const fm_known *a, const 
 
 /* The k-th root: the real one of a real radicand where there is one, else the principal. */
 static bool root(fm_place *at, fm_known *out, const fm_known *a, ulong k, uint64_t key) {
-    if (k == 0 || k > ROOT_INDEX_MAX) return fail(at);
-    if (a->rational && fm_rational_root(out->q, a->q, k)) return settle(at, out);
+    if (k == 0 || k > ROOT_INDEX_MAX) return fm_place_fail(at);
+    if (a->rational && fm_rational_root(out->q, a->q, k)) return fm_known_settle(at, out);
     bool negative = arb_is_zero(acb_imagref(a->v)) && arb_is_negative(acb_realref(a->v));
     if (negative && k % 2 == 1) {
         acb_neg(out->v, a->v);
@@ -185,16 +185,16 @@ static bool root(fm_place *at, fm_known *out, const fm_known *a, ulong k, uint64
         acb_root_ui(out->v, a->v, k, at->precision);
     if (at->proof) {
         if (a->rational) key = hash_rational(a->q);
-        count_root(at, (int)k, hash_more(key, &k, sizeof k));
+        fm_place_count_root(at, (int)k, hash_more(key, &k, sizeof k));
     }
     out->u = (a->u + (double)(k - 1) * a->l) / (double)k, out->l = a->l;
     return true;
 }
 
-static bool power_rational(fm_place *at, fm_known *out, const fm_known *a, const fmpq_t e,
+bool fm_known_power(fm_place *at, fm_known *out, const fm_known *a, const fmpq_t e,
                            uint64_t key) {
     if (fmpz_is_one(fmpq_denref(e))) return power_integer(at, out, a, fmpq_numref(e));
-    if (fmpz_cmp_ui(fmpq_denref(e), ROOT_INDEX_MAX) > 0) return fail(at);
+    if (fmpz_cmp_ui(fmpq_denref(e), ROOT_INDEX_MAX) > 0) return fm_place_fail(at);
     fm_known r;
     fm_known_init(&r);
     bool ok = root(at, &r, a, fmpz_get_ui(fmpq_denref(e)), key) &&
@@ -203,213 +203,16 @@ static bool power_rational(fm_place *at, fm_known *out, const fm_known *a, const
     return ok;
 }
 
-/* ---- functions ------------------------------------------------------------------------------- */
+/* ---- trees ----------------------------------------------------------------------------------- */
 
 static bool evaluate(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out);
-
-/* Cosine (sine) of pi q, an algebraic number: half an integer of the field of 4d-th roots of unity,
- * d the denominator of q. */
-static bool circular_part(fm_place *at, bool sine, const fmpq_t q, fm_known *out) {
-    slong d = fmpz_fits_si(fmpq_denref(q)) ? fmpz_get_si(fmpq_denref(q)) : UNITY_MAX;
-    if (at->proof && 4 * d > UNITY_MAX) return fail(at);
-    (sine ? arb_sin_pi_fmpq : arb_cos_pi_fmpq)(acb_realref(out->v), q, at->precision);
-    arb_zero(acb_imagref(out->v));
-    if (at->proof && d > 1) count_root(at, (int)n_euler_phi((ulong)(4 * d)), 1000 + (uint64_t)d);
-    out->u = out->l = 1;
-    if (d <= 2) { /* 0, 1, -1 */
-        fmpz_t n;
-        fmpz_init(n);
-        arb_get_unique_fmpz(n, acb_realref(out->v));
-        fmpq_set_fmpz(out->q, n);
-        fmpz_clear(n);
-        return settle(at, out);
-    }
-    return true;
-}
-
-/* Of the value of sine and cosine, whatever they were found from. */
-static bool of_circle(fm_place *at, int function, fm_known *out, const fm_known *sine,
-                      const fm_known *cosine) {
-    fm_known one;
-    fm_known_init(&one);
-    fmpq_one(one.q);
-    bool ok = settle(at, &one);
-    bool cotangent = function == FM_FUNCTION_COT, upright = function == FM_FUNCTION_TAN;
-    if (upright || cotangent)
-        ok = ok &&
-             arithmetic(at, FM_TREE_DIVIDE, out, upright ? sine : cosine, upright ? cosine : sine);
-    else if (function == FM_FUNCTION_SEC || function == FM_FUNCTION_CSC)
-        ok = ok &&
-             arithmetic(at, FM_TREE_DIVIDE, out, &one, function == FM_FUNCTION_SEC ? cosine : sine);
-    else {
-        const fm_known *k = function == FM_FUNCTION_SIN ? sine : cosine;
-        acb_set(out->v, k->v);
-        fmpq_set(out->q, k->q);
-        out->rational = k->rational, out->u = k->u, out->l = k->l;
-    }
-    fm_known_clear(&one);
-    return ok;
-}
-
-static bool circular(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    fm_monomial m;
-    fmpq_init(m.coefficient);
-    fm_known sine, cosine, argument;
-    fm_known_init(&sine), fm_known_init(&cosine), fm_known_init(&argument);
-    fm_exact exact = fm_monomial_value(at->scope, (fm_value){x->child[0], lower}, &m);
-    bool part = exact == FM_EXACT && m.i == 0 && (m.pi == 1 || fmpq_is_zero(m.coefficient)), ok;
-    if (part)
-        ok = circular_part(at, true, m.coefficient, &sine) &&
-             circular_part(at, false, m.coefficient, &cosine);
-    else if (at->proof)
-        ok = fail(at);
-    else {
-        ok = evaluate(at, x->child[0], lower, &argument);
-        acb_sin_cos(sine.v, cosine.v, argument.v, at->precision);
-    }
-    ok = ok && of_circle(at, x->op, out, &sine, &cosine);
-    fm_known_clear(&sine), fm_known_clear(&cosine), fm_known_clear(&argument);
-    fmpq_clear(m.coefficient);
-    return ok;
-}
-
-/* Sum of k log p over the prime factors; for a proof each log p is a rational near it. */
-static bool add_logarithms(fm_place *at, const fmpz_t n, bool minus, fmpq_t sum) {
-    n_factor_t factors;
-    n_factor_init(&factors);
-    if (fmpz_bits(n) > 62) return fail(at);
-    n_factor(&factors, fmpz_get_ui(n), 1);
-    fm_known k;
-    arb_t x;
-    fm_known_init(&k), arb_init(x);
-    for (int i = 0; i < factors.num; i++) {
-        arb_log_ui(x, factors.p[i], 64);
-        near_constant(at, &k, x, factors.p[i] + 16);
-        fmpz_t times;
-        fmpz_init_set_si(times, minus ? -(slong)factors.exp[i] : (slong)factors.exp[i]);
-        fmpq_mul_fmpz(k.q, k.q, times);
-        fmpq_add(sum, sum, k.q);
-        fmpz_clear(times);
-    }
-    fm_known_clear(&k), arb_clear(x);
-    return true;
-}
-
-/* ln x for a proof: of a positive rational, of e, and of roots and powers of these. */
-static bool proved_logarithm(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    fmpq_t q;
-    fmpq_init(q);
-    bool ok = false, power = x->kind == FM_TREE_POWER || x->kind == FM_TREE_ROOT;
-    if (x->kind == FM_TREE_CONSTANT && x->op == FM_CONSTANT_E) {
-        fmpq_one(out->q);
-        ok = settle(at, out);
-    } else if (fm_rational_value(at->scope, (fm_value){x, lower}, q) == FM_EXACT) {
-        fmpq_set_si(out->q, 0, 1);
-        ok = fmpq_sgn(q) > 0 && add_logarithms(at, fmpq_numref(q), false, out->q) &&
-             add_logarithms(at, fmpq_denref(q), true, out->q) && settle(at, out);
-    } else if (power &&
-               fm_rational_value(at->scope, (fm_value){x->child[1], lower}, q) == FM_EXACT &&
-               !fmpq_is_zero(q)) {
-        fm_known base;
-        fm_known_init(&base);
-        ok = proved_logarithm(at, x->child[0], lower, &base);
-        if (x->kind == FM_TREE_ROOT) fmpq_inv(q, q);
-        fmpq_mul(out->q, base.q, q);
-        ok = ok && settle(at, out);
-        fm_known_clear(&base);
-    }
-    fmpq_clear(q);
-    return ok || fail(at);
-}
-
-static bool logarithm(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    if (at->proof) return proved_logarithm(at, x, lower, out);
-    fm_known k;
-    fm_known_init(&k);
-    bool ok = evaluate(at, x, lower, &k);
-    if (ok && k.rational && fmpq_is_zero(k.q)) {
-        at->undefined = true;
-        ok = fail(at);
-    }
-    if (ok) acb_log(out->v, k.v, at->precision);
-    fm_known_clear(&k);
-    return ok;
-}
-
-/* log, with its base below it or by the scope. */
-static bool based_logarithm(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    if (x->n == 1 && !at->scope->common) return logarithm(at, x->child[0], lower, out);
-    static const fm_tree_node ten = {.kind = FM_TREE_NUMBER, .text = "10", .text_n = 2};
-    fm_known top, bottom;
-    fm_known_init(&top), fm_known_init(&bottom);
-    bool ok = logarithm(at, x->child[0], lower, &top) &&
-              logarithm(at, x->n == 2 ? x->child[1] : &ten, lower, &bottom) &&
-              arithmetic(at, FM_TREE_DIVIDE, out, &top, &bottom);
-    fm_known_clear(&top), fm_known_clear(&bottom);
-    return ok;
-}
-
-/* e^x: a turn where x is a rational part of i pi; for a proof also a power of what stands for e. */
-static bool exponential(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    fm_monomial m;
-    fmpq_init(m.coefficient);
-    fm_known a, b;
-    fm_known_init(&a), fm_known_init(&b);
-    fm_exact exact = fm_monomial_value(at->scope, (fm_value){x, lower}, &m);
-    bool ok;
-    if (exact == FM_EXACT && m.i == 1 && m.pi == 1) {
-        fm_known turn;
-        fm_known_init(&turn);
-        ok = circular_part(at, true, m.coefficient, &a) && constant(at, FM_CONSTANT_I, &b) &&
-             arithmetic(at, FM_TREE_MULTIPLY, &turn, &a, &b);
-        fm_known_clear(&a), fm_known_init(&a);
-        ok = ok && circular_part(at, false, m.coefficient, &a) &&
-             arithmetic(at, FM_TREE_ADD, out, &a, &turn);
-        fm_known_clear(&turn);
-    } else if (at->proof)
-        ok = exact == FM_EXACT && m.i == 0 && m.pi == 0 && constant(at, FM_CONSTANT_E, &a)
-                 ? power_rational(at, out, &a, m.coefficient, 0)
-                 : fail(at);
-    else {
-        ok = evaluate(at, x, lower, &a);
-        acb_exp(out->v, a.v, at->precision);
-    }
-    fm_known_clear(&a), fm_known_clear(&b);
-    fmpq_clear(m.coefficient);
-    return ok;
-}
-
-static bool call(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    if (x->op <= FM_FUNCTION_CSC) return circular(at, x, lower, out);
-    if (x->op == FM_FUNCTION_LN) return logarithm(at, x->child[0], lower, out);
-    if (x->op == FM_FUNCTION_LOG) return based_logarithm(at, x, lower, out);
-    if (x->op == FM_FUNCTION_EXP) return exponential(at, x->child[0], lower, out);
-    if (at->proof) return fail(at);
-    fm_known a;
-    fm_known_init(&a);
-    bool ok = evaluate(at, x->child[0], lower, &a);
-    if (ok) {
-        switch (x->op) {
-        case FM_FUNCTION_ARCSIN: acb_asin(out->v, a.v, at->precision); break;
-        case FM_FUNCTION_ARCCOS: acb_acos(out->v, a.v, at->precision); break;
-        case FM_FUNCTION_ARCTAN: acb_atan(out->v, a.v, at->precision); break;
-        case FM_FUNCTION_SINH: acb_sinh(out->v, a.v, at->precision); break;
-        case FM_FUNCTION_COSH: acb_cosh(out->v, a.v, at->precision); break;
-        default: acb_tanh(out->v, a.v, at->precision); break;
-        }
-    }
-    fm_known_clear(&a);
-    return ok;
-}
-
-/* ---- trees ----------------------------------------------------------------------------------- */
 
 static bool power(fm_place *at, const fm_tree_node *x, bool lower, const fm_known *a,
                   const fm_known *b, fm_known *out) {
     bool exponent = b->rational && fmpz_cmp_ui(fmpq_denref(b->q), ROOT_INDEX_MAX) <= 0;
-    if (exponent) return power_rational(at, out, a, b->q, hash_tree(x->child[0], lower));
-    if (at->proof) return fail(at);
-    if (a->rational && fmpq_is_zero(a->q)) return fail(at);
+    if (exponent) return fm_known_power(at, out, a, b->q, hash_tree(x->child[0], lower));
+    if (at->proof) return fm_place_fail(at);
+    if (a->rational && fmpq_is_zero(a->q)) return fm_place_fail(at);
     acb_pow(out->v, a->v, b->v, at->precision);
     return true;
 }
@@ -417,10 +220,10 @@ static bool power(fm_place *at, const fm_tree_node *x, bool lower, const fm_know
 static bool absolute(fm_place *at, fm_known *out, const fm_known *a) {
     if (a->rational) {
         fmpq_abs(out->q, a->q);
-        return settle(at, out);
+        return fm_known_settle(at, out);
     }
     bool real = arb_is_zero(acb_imagref(a->v));
-    if (at->proof && !real) return fail(at); /* its conjugates may be larger than a's */
+    if (at->proof && !real) return fm_place_fail(at); /* its conjugates may be larger than a's */
     acb_abs(acb_realref(out->v), a->v, at->precision);
     arb_zero(acb_imagref(out->v));
     out->u = a->u, out->l = a->l;
@@ -430,7 +233,7 @@ static bool absolute(fm_place *at, fm_known *out, const fm_known *a) {
 static bool of_two(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
     bool e = x->kind == FM_TREE_POWER && x->child[0]->kind == FM_TREE_CONSTANT &&
              x->child[0]->op == FM_CONSTANT_E;
-    if (e) return exponential(at, x->child[1], lower, out);
+    if (e) return fm_evaluate_exponential(at, x->child[1], lower, out);
     fm_known a, b;
     fm_known_init(&a), fm_known_init(&b);
     bool ok = evaluate(at, x->child[0], lower, &a) && evaluate(at, x->child[1], lower, &b);
@@ -443,16 +246,16 @@ static bool of_two(fm_place *at, const fm_tree_node *x, bool lower, fm_known *ou
                          fmpz_cmp_ui(fmpq_numref(b.q), ROOT_INDEX_MAX) <= 0
                      ? root(at, out, &a, fmpz_get_ui(fmpq_numref(b.q)),
                             hash_tree(x->child[0], lower))
-                     : fail(at);
+                     : fm_place_fail(at);
             break;
         case FM_TREE_ADD:
         case FM_TREE_SUBTRACT:
         case FM_TREE_PLUS_MINUS:
-            ok = arithmetic(at, minus ? FM_TREE_SUBTRACT : FM_TREE_ADD, out, &a, &b);
+            ok = fm_known_combine(at, minus ? FM_TREE_SUBTRACT : FM_TREE_ADD, out, &a, &b);
             break;
         case FM_TREE_MULTIPLY:
-        case FM_TREE_DIVIDE: ok = arithmetic(at, x->kind, out, &a, &b); break;
-        default: ok = fail(at);
+        case FM_TREE_DIVIDE: ok = fm_known_combine(at, x->kind, out, &a, &b); break;
+        default: ok = fm_place_fail(at);
         }
     fm_known_clear(&a), fm_known_clear(&b);
     return ok;
@@ -465,30 +268,30 @@ static bool of_one(fm_place *at, const fm_tree_node *x, bool lower, fm_known *ou
     fmpz_t n;
     fmpz_init_set_ui(n, x->kind == FM_TREE_PERCENT ? 100 : x->kind == FM_TREE_DEGREE ? 180 : 0);
     fmpq_set_fmpz(b.q, n);
-    ok = ok && settle(at, &b);
+    ok = ok && fm_known_settle(at, &b);
     if (ok) switch (x->kind) {
         case FM_TREE_PLUS_MINUS:
             ok =
-                arithmetic(at, lower != (x->op == 1) ? FM_TREE_SUBTRACT : FM_TREE_ADD, out, &b, &a);
+                fm_known_combine(at, lower != (x->op == 1) ? FM_TREE_SUBTRACT : FM_TREE_ADD, out, &b, &a);
             break;
-        case FM_TREE_NEGATE: ok = arithmetic(at, FM_TREE_SUBTRACT, out, &b, &a); break;
-        case FM_TREE_PERCENT: ok = arithmetic(at, FM_TREE_DIVIDE, out, &a, &b); break;
+        case FM_TREE_NEGATE: ok = fm_known_combine(at, FM_TREE_SUBTRACT, out, &b, &a); break;
+        case FM_TREE_PERCENT: ok = fm_known_combine(at, FM_TREE_DIVIDE, out, &a, &b); break;
         case FM_TREE_DEGREE:
-            ok = arithmetic(at, FM_TREE_DIVIDE, &c, &a, &b);
+            ok = fm_known_combine(at, FM_TREE_DIVIDE, &c, &a, &b);
             fm_known_clear(&b), fm_known_init(&b);
-            ok = ok && constant(at, FM_CONSTANT_PI, &b) &&
-                 arithmetic(at, FM_TREE_MULTIPLY, out, &c, &b);
+            ok = ok && fm_known_constant(at, FM_CONSTANT_PI, &b) &&
+                 fm_known_combine(at, FM_TREE_MULTIPLY, out, &c, &b);
             break;
         case FM_TREE_ABSOLUTE: ok = absolute(at, out, &a); break;
         case FM_TREE_FACTORIAL:
             if (at->proof || !a.rational || !fmpz_is_one(fmpq_denref(a.q)) || fmpq_sgn(a.q) < 0) {
-                ok = fail(at);
+                ok = fm_place_fail(at);
                 break;
             }
             acb_add_ui(out->v, a.v, 1, at->precision);
             acb_gamma(out->v, out->v, at->precision);
             break;
-        default: ok = fail(at);
+        default: ok = fm_place_fail(at);
         }
     fm_known_clear(&a), fm_known_clear(&b), fm_known_clear(&c);
     fmpz_clear(n);
@@ -496,24 +299,24 @@ static bool of_one(fm_place *at, const fm_tree_node *x, bool lower, fm_known *ou
 }
 
 static bool evaluate(fm_place *at, const fm_tree_node *x, bool lower, fm_known *out) {
-    if ((at->scope->work -= 200 + at->precision * 2) < 0 || at->failed || fm_flint_short()) return fail(at);
+    if ((at->scope->work -= 200 + at->precision * 2) < 0 || at->failed || fm_flint_short()) return fm_place_fail(at);
     switch (x->kind) {
     case FM_TREE_NAME: return variable(at, x, out);
-    case FM_TREE_CONSTANT: return constant(at, x->op, out);
-    case FM_TREE_CALL: at->scope->work -= 20 * at->precision; return call(at, x, lower, out);
+    case FM_TREE_CONSTANT: return fm_known_constant(at, x->op, out);
+    case FM_TREE_CALL: at->scope->work -= 20 * at->precision; return fm_evaluate_call(at, x, lower, out);
     case FM_TREE_NUMBER:
     case FM_TREE_FACTORIAL:
     case FM_TREE_BINOMIAL: {
         fm_exact exact = fm_rational_value(at->scope, (fm_value){x, lower}, out->q);
-        if (exact == FM_EXACT) return settle(at, out);
+        if (exact == FM_EXACT) return fm_known_settle(at, out);
         if (exact == FM_UNDEFINED) at->undefined = true;
         return exact != FM_UNDEFINED && x->kind == FM_TREE_FACTORIAL ? of_one(at, x, lower, out)
-                                                                     : fail(at);
+                                                                     : fm_place_fail(at);
     }
     default:
         return x->n == 1   ? of_one(at, x, lower, out)
                : x->n == 2 ? of_two(at, x, lower, out)
-                           : fail(at);
+                           : fm_place_fail(at);
     }
 }
 
@@ -522,5 +325,5 @@ bool fm_evaluate(fm_place *at, fm_value v, fm_known *out) {
 }
 
 bool fm_known_subtract(fm_place *at, fm_known *out, const fm_known *a, const fm_known *b) {
-    return arithmetic(at, FM_TREE_SUBTRACT, out, a, b);
+    return fm_known_combine(at, FM_TREE_SUBTRACT, out, a, b);
 }

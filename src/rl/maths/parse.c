@@ -7,197 +7,6 @@ typedef fm_tree_node node;
 
 static node *parse_signed(fm_parser *p);
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
-
-node *fm_parse_refuse(fm_parser *p, const char *why) {
-    if (!p->tree->why) p->tree->why = why;
-    return NULL;
-}
-
-node *fm_parse_refuse_limit(fm_parser *p, const char *why) {
-    p->tree->limit = true;
-    return fm_parse_refuse(p, why);
-}
-
-node *fm_parse_refuse_memory(fm_parser *p) {
-    p->tree->memory = true;
-    return fm_parse_refuse(p, "there was no memory");
-}
-
-node *fm_parse_make(fm_parser *p, fm_tree_kind kind, int op, int n) {
-    if (++p->tree->nodes > FM_MATHS_NODES)
-        return fm_parse_refuse_limit(p, "there is too much in it");
-    node *x = fm_arena_alloc(p->arena, sizeof *x);
-    if (x && n > 0) x->child = fm_arena_array(p->arena, (size_t)n, sizeof *x->child);
-    if (!x || (n > 0 && !x->child)) return fm_parse_refuse_memory(p);
-    x->kind = kind, x->op = op, x->n = n;
-    return x;
-}
-
-/* Sums and products of many terms are deep trees; whoever walks them needs stack. */
-static node *lift(fm_parser *p, node *x) {
-    for (int i = 0; i < x->n; i++)
-        if (x->height <= x->child[i]->height) x->height = x->child[i]->height + 1;
-    return x->height > FM_MATHS_HEIGHT ? fm_parse_refuse_limit(p, "there is too much in it") : x;
-}
-
-node *fm_parse_one(fm_parser *p, fm_tree_kind kind, int op, node *a) {
-    node *x = a ? fm_parse_make(p, kind, op, 1) : NULL;
-    if (!x) return NULL;
-    x->child[0] = a;
-    return lift(p, x);
-}
-
-node *fm_parse_two(fm_parser *p, fm_tree_kind kind, int op, node *a, node *b) {
-    node *x = a && b ? fm_parse_make(p, kind, op, 2) : NULL;
-    if (!x) return NULL;
-    x->child[0] = a, x->child[1] = b;
-    return lift(p, x);
-}
-
-node *fm_parse_text(fm_parser *p, fm_tree_kind kind, int op, const char *s, int n) {
-    node *x = fm_parse_make(p, kind, op, 0);
-    if (x) x->text = s, x->text_n = n;
-    return x;
-}
-
-static node *make_integer(fm_parser *p, const char *digits) {
-    return fm_parse_text(p, FM_TREE_NUMBER, 0, digits, (int)strlen(digits));
-}
-
-/* Appends to a node whose children are counted as they come; their array doubles. */
-bool fm_parse_append(fm_parser *p, node *list, node *child) {
-    if (!child) return false;
-    if ((list->n & (list->n - 1)) == 0) { /* 0, 1, 2, 4, ...: full */
-        node **more = fm_arena_array(p->arena, (size_t)(list->n ? 2 * list->n : 1), sizeof *more);
-        if (!more) return fm_parse_refuse_memory(p);
-        if (list->n) memcpy(more, list->child, (size_t)list->n * sizeof *more);
-        list->child = more;
-    }
-    list->child[list->n++] = child;
-    if (list->height <= child->height) list->height = child->height + 1;
-    return true;
-}
-
-bool fm_parse_is_sign(const fm_lexeme *l, int value) {
-    return l->kind == FM_LEX_SIGN && l->value == value;
-}
-
-bool fm_parse_take(fm_parser *p, int value) {
-    if (!fm_parse_is_sign(p->at, value)) return false;
-    p->at++;
-    return true;
-}
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* ---- numbers --------------------------------------------------------------------------------- */
-
-/* Takes the separators out and the exponent off. */
-static node *read_number(fm_parser *p, const fm_lexeme *l) {
-    node *x = fm_parse_make(p, FM_TREE_NUMBER, 0, 0);
-    char *digits = x ? fm_arena_alloc(p->arena, (size_t)l->n + 1) : NULL;
-    if (!digits) return x ? fm_parse_refuse_memory(p) : NULL;
-    int n = 0, i = 0;
-    for (; i < l->n && l->s[i] != 'e' && l->s[i] != 'E'; i++)
-        if (is_digit(l->s[i]) || l->s[i] == '.') digits[n++] = l->s[i];
-    if (i++ < l->n) {
-        bool negative = l->s[i] == '-';
-        i += l->s[i] == '-' || l->s[i] == '+';
-        for (; i < l->n; i++)
-            if ((x->exponent = 10 * x->exponent + l->s[i] - '0') > FM_MATHS_DIGITS)
-                return fm_parse_refuse_limit(p, "an exponent is too large");
-        if (negative) x->exponent = -x->exponent;
-    }
-    if (n > FM_MATHS_DIGITS) return fm_parse_refuse_limit(p, "a number has too many digits");
-    x->text = digits, x->text_n = n;
-    return x;
-}
-
-static bool is_integer(const fm_lexeme *l) {
-    for (int i = 0; l->kind == FM_LEX_NUMBER && i < l->n; i++)
-        if (!is_digit(l->s[i])) return false;
-    return l->kind == FM_LEX_NUMBER;
-}
-
-/* As integers of a few digits: -1 if it is none. */
-static long small_integer(const fm_lexeme *l) {
-    long value = 0;
-    if (!is_integer(l) || l->n > 9) return -1;
-    for (int i = 0; i < l->n; i++) value = 10 * value + l->s[i] - '0';
-    return value;
-}
-
-/* The fraction of "2 1/2", "2\frac{1}{2}" or "2\frac12" behind the whole part; its value is
- * below 1. */
-static bool read_mixed(fm_parser *p, const fm_lexeme **top, const fm_lexeme **bottom,
-                       fm_lexeme digits[2]) {
-    const fm_lexeme *l = p->at;
-    if (fm_parse_is_sign(l, FM_SIGN_FRAC)) {
-        if (fm_parse_is_sign(l + 1, '{') && fm_parse_is_sign(l + 3, '}') &&
-            fm_parse_is_sign(l + 4, '{') && fm_parse_is_sign(l + 6, '}')) {
-            *top = l + 2, *bottom = l + 5;
-            p->at = l + 7;
-        } else if (is_integer(l + 1) && l[1].n == 2) {
-            digits[0] = digits[1] = l[1];
-            digits[0].n = digits[1].n = 1, digits[1].s++;
-            *top = &digits[0], *bottom = &digits[1];
-            p->at = l + 2;
-        } else
-            return false;
-    } else if (is_integer(l) && l->space && fm_parse_is_sign(l + 1, '/') && is_integer(l + 2)) {
-        *top = l, *bottom = l + 2;
-        p->at = l + 3;
-    } else
-        return false;
-    long a = small_integer(*top), b = small_integer(*bottom);
-    if (a >= 1 && a < b) return true;
-    p->at = l;
-    return false;
-}
-
-static node *parse_number(fm_parser *p) {
-    const fm_lexeme *l = p->at++, *top, *bottom;
-    fm_lexeme digits[2];
-    node *x = read_number(p, l);
-    if (!x) return NULL;
-    if (is_integer(l) && read_mixed(p, &top, &bottom, digits)) {
-        x = fm_parse_two(
-            p, FM_TREE_ADD, 0, x,
-            fm_parse_two(p, FM_TREE_DIVIDE, 0, read_number(p, top), read_number(p, bottom)));
-        if (x) x->mixed = true;
-        return x;
-    }
-    if (is_integer(l) && fm_parse_is_sign(p->at, FM_SIGN_FRAC) &&
-        fm_parse_is_sign(p->at + 1, '{') && is_integer(p->at + 2) &&
-        fm_parse_is_sign(p->at + 3, '}'))
-        return fm_parse_refuse(
-            p, "a number beside a fraction that is not below 1 is neither mixed nor a product");
-    if (fm_parse_is_sign(p->at, FM_SIGN_OVERLINE) && memchr(x->text, '.', (size_t)x->text_n) &&
-        fm_parse_is_sign(p->at + 1, '{') && is_integer(p->at + 2) &&
-        fm_parse_is_sign(p->at + 3, '}') && x->exponent == 0) {
-        const fm_lexeme *r = p->at + 2; /* 0.1\overline{6} */
-        char *text = fm_arena_alloc(p->arena, (size_t)(x->text_n + r->n));
-        if (!text) return fm_parse_refuse_memory(p);
-        memcpy(text, x->text, (size_t)x->text_n);
-        memcpy(text + x->text_n, r->s, (size_t)r->n);
-        x->text = text, x->text_n += r->n, x->repeat = r->n;
-        if (x->text_n > FM_MATHS_DIGITS)
-            return fm_parse_refuse_limit(p, "a number has too many digits");
-        p->at += 4;
-        return x;
-    }
-    if (is_integer(l) && fm_parse_is_sign(p->at, '_')) { /* 1011_2, 52_{10} */
-        bool brace = fm_parse_is_sign(p->at + 1, '{');
-        long base = small_integer(p->at + 1 + brace);
-        if (base < 2 || base > 36 || (brace && !fm_parse_is_sign(p->at + 3, '}')))
-            return fm_parse_refuse(p, "a subscript of a number");
-        p->at += brace ? 4 : 2;
-        x->kind = FM_TREE_BASED, x->op = (int)base;
-    }
-    return x;
-}
-
 /* ---- primaries ------------------------------------------------------------------------------- */
 
 /* The argument of a command: braces, or one digit, letter or constant. */
@@ -209,17 +18,17 @@ static node *parse_argument(fm_parser *p) {
     const fm_lexeme *l = p->at;
     if (l->kind == FM_LEX_NAME || l->kind == FM_LEX_CONSTANT || fm_parse_is_sign(l, FM_SIGN_SQRT))
         return parse_signed(p);
-    if (is_integer(l) && l->n == 1) return parse_number(p);
+    if (fm_parse_is_integer(l) && l->n == 1) return fm_parse_number(p);
     return fm_parse_refuse(p, "an argument is missing");
 }
 
 static node *parse_fraction(fm_parser *p, fm_tree_kind kind) {
     const fm_lexeme *l = p->at;
-    if (is_integer(l) && l->n == 2) { /* \frac12 */
+    if (fm_parse_is_integer(l) && l->n == 2) { /* \frac12 */
         fm_lexeme a = *l, b = *l;
         a.n = b.n = 1, b.s++;
         p->at++;
-        return fm_parse_two(p, kind, 0, read_number(p, &a), read_number(p, &b));
+        return fm_parse_two(p, kind, 0, fm_parse_read_number(p, &a), fm_parse_read_number(p, &b));
     }
     node *top = parse_argument(p);
     return top ? fm_parse_two(p, kind, 0, top, parse_argument(p)) : NULL;
@@ -232,12 +41,12 @@ static node *parse_root(fm_parser *p, bool cubic) {
         if (!index || !fm_parse_take(p, ']'))
             return fm_parse_refuse(p, "the index of a root is not closed");
     } else
-        index = make_integer(p, cubic ? "3" : "2");
+        index = fm_parse_integer(p, cubic ? "3" : "2");
     if (fm_parse_take(p, '(')) {
         x = fm_parse_sum(p);
         if (x && !fm_parse_take(p, ')')) return fm_parse_refuse(p, "a parenthesis is missing");
-    } else if (p->at->kind == FM_LEX_NUMBER && is_integer(p->at))
-        x = read_number(p, p->at++);
+    } else if (p->at->kind == FM_LEX_NUMBER && fm_parse_is_integer(p->at))
+        x = fm_parse_read_number(p, p->at++);
     else
         x = parse_argument(p);
     return fm_parse_two(p, FM_TREE_ROOT, 0, x, index);
@@ -339,14 +148,14 @@ static node *parse_call(fm_parser *p) {
     int function = p->at->value;
     bool common = p->at->n == 2 && memcmp(p->at->s, "lg", 2) == 0;
     p->at++;
-    node *power = NULL, *base = common ? make_integer(p, "10") : NULL;
+    node *power = NULL, *base = common ? fm_parse_integer(p, "10") : NULL;
     if (fm_parse_take(p, '_')) {
         if (function != FM_FUNCTION_LOG) return fm_parse_refuse(p, "a function with a subscript");
-        base = is_integer(p->at) ? read_number(p, p->at++) : parse_argument(p);
+        base = fm_parse_is_integer(p->at) ? fm_parse_read_number(p, p->at++) : parse_argument(p);
         if (!base) return NULL;
     }
     if (fm_parse_take(p, '^')) {
-        power = is_integer(p->at) ? read_number(p, p->at++) : parse_argument(p);
+        power = fm_parse_is_integer(p->at) ? fm_parse_read_number(p, p->at++) : parse_argument(p);
         if (!power) return NULL;
     }
     if (power && power->kind == FM_TREE_NEGATE && inverse_of(function) >= 0) {
@@ -417,7 +226,7 @@ static node *parse_primary(fm_parser *p) {
     const fm_lexeme *l = p->at;
     if (l == p->end) return fm_parse_refuse(p, "something is missing");
     switch (l->kind) {
-    case FM_LEX_NUMBER: return parse_number(p);
+    case FM_LEX_NUMBER: return fm_parse_number(p);
     case FM_LEX_NAME: return parse_name(p);
     case FM_LEX_CONSTANT: p->at++; return fm_parse_make(p, FM_TREE_CONSTANT, l->value, 0);
     case FM_LEX_FUNCTION: return parse_call(p);
@@ -535,15 +344,4 @@ node *fm_parse_sum(fm_parser *p) {
     }
     p->depth--;
     return x;
-}
-
-bool fm_tree_same(const fm_tree_node *a, const fm_tree_node *b) {
-    if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->left != b->left ||
-        a->right != b->right || a->text_n != b->text_n || a->exponent != b->exponent ||
-        a->repeat != b->repeat)
-        return false;
-    if (a->text_n > 0 && memcmp(a->text, b->text, (size_t)a->text_n) != 0) return false;
-    for (int i = 0; i < a->n; i++)
-        if (!fm_tree_same(a->child[i], b->child[i])) return false;
-    return true;
 }

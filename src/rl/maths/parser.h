@@ -1,5 +1,5 @@
-/* parser.h: what the two halves of the parser share: parse.c reads values, elements.c what is made
- * of them. rl/maths only. */
+/* parser.h: what the parts of the parser share: nodes.c makes nodes, numerals.c reads numbers, parse.c values,
+ * elements.c what is made of them. rl/maths only. */
 #pragma once
 
 #include "rl/maths/lexeme.h"
@@ -27,11 +27,19 @@ fm_tree_node *fm_parse_one(fm_parser *p, fm_tree_kind kind, int op, fm_tree_node
 fm_tree_node *fm_parse_two(fm_parser *p, fm_tree_kind kind, int op, fm_tree_node *a,
                            fm_tree_node *b);
 fm_tree_node *fm_parse_text(fm_parser *p, fm_tree_kind kind, int op, const char *s, int n);
+/* A number that stands nowhere; the digits stay. */
+fm_tree_node *fm_parse_integer(fm_parser *p, const char *digits);
 /* To a node whose children are counted as they come. */
 bool fm_parse_append(fm_parser *p, fm_tree_node *list, fm_tree_node *child);
 
 bool fm_parse_is_sign(const fm_lexeme *l, int value);
 bool fm_parse_take(fm_parser *p, int value);
+
+bool fm_parse_is_integer(const fm_lexeme *l);
+/* The number of one lexeme: its separators taken out, its exponent off. */
+fm_tree_node *fm_parse_read_number(fm_parser *p, const fm_lexeme *l);
+/* ... and what belongs to a number behind it: a fraction, repeating digits, a base. */
+fm_tree_node *fm_parse_number(fm_parser *p);
 
 fm_tree_node *fm_parse_sum(fm_parser *p);
 /* element (separator element)*, at least one, as children of a node of this kind. */
