@@ -37,6 +37,19 @@ static void every_level_and_every_number_of_rows_gives_the_same_bits(void **stat
     }
 }
 
+/* Kernels take many rows in parts, whose columns stay in a cache. */
+static void so_do_more_rows_than_a_cache_holds(void **state) {
+    (void)state;
+    static const fm_dtype dtypes[] = {FM_DTYPE_Q4_K, FM_DTYPE_Q6_K, FM_DTYPE_Q8_0};
+    dice d = {.seed = 5};
+    for (size_t i = 0; i < 2 * FM_COUNT(dtypes); i++) {
+        fixture f = make(&d, (fm_codes_form)(i % 2), dtypes[i / 2], 33, 1280, 523);
+        define(&f);
+        for (int level = 0; table(level); level++) expect_rows(&f, table(level), 0, f.rows);
+        release(&f);
+    }
+}
+
 /* The first bound of codes.h, and the second one with every |sw dot| + |mw sum| taken as three times
  * the row's largest weight times the codes. */
 static void check_bounds(dice *d, fm_codes_form form, int dtype) {
@@ -196,6 +209,7 @@ static void codes_keep_their_order_and_their_sums(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_and_every_number_of_rows_gives_the_same_bits),
+        cmocka_unit_test(so_do_more_rows_than_a_cache_holds),
         cmocka_unit_test(products_are_as_near_to_the_numbers_as_promised),
         cmocka_unit_test(the_largest_codes_do_not_overflow),
         cmocka_unit_test(what_is_no_number_stays_none),
