@@ -17,6 +17,7 @@ static const uint64_t shard_default = 5000000000u;
 typedef struct rounding {
     size_t n;
     fm_dtype from, to;
+    bool others; /* not all were `from` */
 } rounding;
 
 typedef struct conversion {
@@ -65,14 +66,15 @@ static void note_rounding(conversion *c, const fm_outlined *item) {
     rounding *r = &c->rounded[item->dtype != FM_DTYPE_F8_E4M3];
     if (!loses(item)) return;
     if (r->n++ == 0) r->from = fm_outlined_source(item), r->to = item->dtype;
+    r->others |= fm_outlined_source(item) != r->from;
 }
 
 static void say_rounding(const conversion *c) {
     for (size_t i = 0; i < FM_COUNT(c->rounded); i++) {
         const rounding *r = &c->rounded[i];
         if (r->n)
-            fm_job_say(&c->job, "%zu %s were rounded from %s to %s", r->n, makes_fp8(c) ? "tensors" : "matrices",
-                       fm_dtype_get(r->from)->name, fm_dtype_get(r->to)->name);
+            fm_job_say(&c->job, "%zu %s were rounded from %s%s to %s", r->n, makes_fp8(c) ? "tensors" : "matrices",
+                       fm_dtype_get(r->from)->name, r->others ? " and other types" : "", fm_dtype_get(r->to)->name);
     }
 }
 
