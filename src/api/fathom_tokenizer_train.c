@@ -117,6 +117,7 @@ static fm_status write_file(const char *folder, const char *name, const fm_buffe
 
 /* tokenizer.json comes last: whoever sees it sees both. */
 static fm_status write_folder(const char *folder, const fm_buffer *json, const fm_buffer *config, fm_error *err) {
+    FM_TRY(fm_folder_make_for(folder, err));
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return fm_fail(err, FM_ERR_IO, "cannot make the folder %s: %s", folder, strerror(errno));
     FM_TRY(write_file(folder, "tokenizer_config.json", config, err));

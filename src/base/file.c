@@ -314,6 +314,23 @@ void fm_writer_abort(fm_writer *w) {
     fm_free(w);
 }
 
+fm_status fm_folder_make_for(const char *path, fm_error *err) {
+    size_t end = strlen(path);
+    while (end > 0 && path[end - 1] == '/') end--;
+    char *part = fm_strndup(path, end);
+    if (!part) return fm_fail_memory(err, end, "a path");
+    fm_status status = FM_OK;
+    for (size_t i = 1; i < end && status == FM_OK; i++) {
+        if (path[i] != '/') continue;
+        part[i] = 0;
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            status = fm_fail(err, FM_ERR_IO, "cannot make the folder %s: %s", part, strerror(errno));
+        part[i] = '/';
+    }
+    fm_free(part);
+    return status;
+}
+
 bool fm_is_directory(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);

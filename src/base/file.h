@@ -53,6 +53,8 @@ fm_status fm_writer_put(fm_writer *writer, const void *bytes, size_t n, fm_error
 fm_status fm_writer_commit(fm_writer *writer, fm_error *err);
 void fm_writer_abort(fm_writer *writer);
 
+/* Makes the folders that `path` is to lie in, as mkdir -p does; the last part is left to the caller. */
+fm_status fm_folder_make_for(const char *path, fm_error *err);
 bool fm_is_directory(const char *path);
 bool fm_file_exists(const char *path);
 /* "dir/name" in memory that the caller frees; NULL without memory. */

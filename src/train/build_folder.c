@@ -23,6 +23,7 @@ fm_status fm_build_folder_begin(const char *path, fm_build_folder *out, fm_error
     fm_status status = FM_OK;
     if (lstat(out->path, &st) == 0 && rmdir(out->path) != 0)
         status = fm_fail(err, FM_ERR_IO, "%s is there already: delete it, or give another folder", out->path);
+    if (status == FM_OK) status = fm_folder_make_for(out->path, err);
     if (status == FM_OK) {
         snprintf(out->temporary, bytes, "%.*s.%08x.tmp", (int)n, path, (unsigned)getpid());
         if (mkdir(out->temporary, 0777) != 0) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static fm_status make_folder(const char *path, fm_error *err) {
+    FM_TRY(fm_folder_make_for(path, err));
     if (mkdir(path, 0777) == 0 || (errno == EEXIST && fm_is_directory(path))) return FM_OK;
     return fm_fail(err, FM_ERR_IO, "cannot make the folder %s: %s", path, strerror(errno));
 }

@@ -344,6 +344,23 @@ static void impossible_places_are_refused(void **state) {
     assert_null(w);
 }
 
+static void folders_are_made_for_a_path_but_for_its_last_part(void **state) {
+    (void)state;
+    fm_error err;
+    char path[600], *scratch = strdup(scratch_path("made"));
+    snprintf(path, sizeof path, "%s/a//b/c/", scratch);
+    for (int twice = 0; twice < 2; twice++) assert_ok(fm_folder_make_for(path, &err));
+    assert_false(fm_file_exists(path));
+    snprintf(path, sizeof path, "%s/a/b", scratch);
+    assert_true(fm_is_directory(path));
+    assert_ok(fm_folder_make_for("here", &err));
+    assert_ok(fm_folder_make_for("/", &err));
+    assert_ok(fm_folder_make_for("", &err));
+    assert_int_equal(fm_folder_make_for("/proc/nowhere/x", &err), FM_ERR_IO);
+    assert_non_null(strstr(err.message, "/proc/nowhere"));
+    free(scratch);
+}
+
 static void paths_join_with_one_slash(void **state) {
     (void)state;
     static const char *const cases[][3] = {
@@ -375,6 +392,7 @@ int main(void) {
         cmocka_unit_test(a_new_file_has_the_mode_that_the_umask_leaves),
         cmocka_unit_test(a_pipe_is_not_waited_for_when_a_map_is_asked_for),
         cmocka_unit_test(impossible_places_are_refused),
+        cmocka_unit_test(folders_are_made_for_a_path_but_for_its_last_part),
         cmocka_unit_test(paths_join_with_one_slash),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);

@@ -60,6 +60,10 @@ class Pretrain(unittest.TestCase):
         ran = tap.fathom('run', result['checkpoint'], 'the cat', '-n', '5', '--raw')
         self.assertEqual(ran.code, 0, ran.err)
 
+    def test_the_folders_that_a_run_is_to_lie_in_are_made(self):
+        self.pretrain('runs/of/mine', '--steps', '1')
+        self.assertTrue(os.path.isdir(self.folder('runs/of/mine/checkpoints')))
+
     def test_an_interrupted_run_writes_a_checkpoint_and_goes_on_without_being_told_again(self):
         child = self.start('stopped', '--steps', '3000', '-s', 'checkpoint.every=100000', '-s', 'validation.every=0')
         for line in child.stderr:
