@@ -37,16 +37,22 @@ static void every_level_and_every_number_of_rows_gives_the_same_bits(void **stat
     }
 }
 
-/* Kernels take many rows in parts, whose columns stay in a cache. */
-static void so_do_more_rows_than_a_cache_holds(void **state) {
+/* So many that kernels which open weights for several rows at once do so in more than one piece of
+ * columns, and cut the rows into blocks and into tiles of every height. */
+static void many_rows_give_the_bits_of_one(void **state) {
     (void)state;
-    static const fm_dtype dtypes[] = {FM_DTYPE_Q4_K, FM_DTYPE_Q6_K, FM_DTYPE_Q8_0};
-    dice d = {.seed = 5};
-    for (size_t i = 0; i < 2 * FM_COUNT(dtypes); i++) {
-        fixture f = make(&d, (fm_codes_form)(i % 2), dtypes[i / 2], 33, 1280, 523);
-        define(&f);
-        for (int level = 0; table(level); level++) expect_rows(&f, table(level), 0, f.rows);
-        release(&f);
+    dice d = {.seed = 6};
+    static const int64_t counts[] = {16, 18, 19, 22, 259};
+    for (int dtype = 0; dtype < FM_DTYPE_COUNT; dtype++) {
+        if (!multiplies(dtype)) continue;
+        int64_t n_in = fm_dtype_get((fm_dtype)dtype)->block_elements == 32 ? 19 * 32 : 3 * 256;
+        for (int round = 0; round < 2 * (int)FM_COUNT(counts); round++) {
+            fixture f = make(&d, (fm_codes_form)(round % 2), dtype, round % 4 < 2 ? 33 : 16 + round, n_in,
+                             counts[round / 2]);
+            define(&f);
+            for (int i = 0; table(i); i++) expect_rows(&f, table(i), 0, f.rows);
+            release(&f);
+        }
     }
 }
 
@@ -209,7 +215,7 @@ static void codes_keep_their_order_and_their_sums(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_and_every_number_of_rows_gives_the_same_bits),
-        cmocka_unit_test(so_do_more_rows_than_a_cache_holds),
+        cmocka_unit_test(many_rows_give_the_bits_of_one),
         cmocka_unit_test(products_are_as_near_to_the_numbers_as_promised),
         cmocka_unit_test(the_largest_codes_do_not_overflow),
         cmocka_unit_test(what_is_no_number_stays_none),

@@ -1,10 +1,11 @@
 /* codes_avx512vnni.c: products of integers on AVX-512 with VNNI: up to 6 rows of x by 2 panels, 4 of codes
- * of two bytes, or one row by one panel as a linear stream. See codes.h for the definition.
+ * of two bytes, or one row by one panel as a linear stream; many rows are codes_opened_avx512vnni.h's.
+ * See codes.h for the definition.
  *
  * Cell (r, p) of a tile is row r of x and panel p: an int32 sum of the group, another one of first bytes
  * where there are two, and the float chain of the row, all in registers. Every accumulator is a variable
  * with a name: gcc keeps an array of them in memory. */
-#include "kernel/x86/codes_avx512vnni.h"
+#include "kernel/x86/codes_opened_avx512vnni.h"
 
 #include <string.h>
 
@@ -195,8 +196,12 @@ static FM_INLINE void multiply(const int layout, const fm_codes_form form, const
               .ldy = ldy};
     if (rows == 1)
         multiply_row(t, layout, form, end - begin);
-    else
+    else if (rows < LEAST_OPENED)
         multiply_rows(t, layout, form, end - begin, rows);
+    else
+        multiply_many_rows((opened_rows){.panels = t.w, .panel_bytes = t.panel_step, .n_panels = end - begin,
+                                         .n_in = t.n_in, .x = t.x, .x_step = t.x_step, .y = y, .ldy = ldy},
+                           layout, form, rows);
 }
 
 #define DEFINE_CODES_PRODUCT(id, name, level)                                                      \
