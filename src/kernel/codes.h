@@ -17,7 +17,8 @@
  *     y[m][n] = 0; for every g:  y = fma(sa_g * sw_g, dot_g, y)            the product sa sw rounded
  *                                y = fma(mw_g, sum_g, y)                      with a minimum only
  *
- * All in float32; dot_g is exact in it. Formats with minima to subtract have -(dmin * minimum) as mw_g.
+ * All in float32; dot_g is exact in it. Formats with minima to subtract have -(dmin * minimum) as mw_g. IQ1_S
+ * has its shift, an eighth of sw_g up or down.
  *
  * How far that is from the product of the numbers themselves: with W = what the weight's decode
  * gives, |y - sum x W| is at most

@@ -1,6 +1,7 @@
 /* test_pack.c: weight handles: what packing takes, keeps, derives, and leaves behind on failure. */
 #include "kernel_support.h"
 
+#include "base/file.h"
 #include "pack/pack.h"
 
 /* Element (row, k) of a packed weight, through the reference's unpack. */
@@ -85,6 +86,41 @@ static void packing_defines_every_byte_and_no_other(void **state) {
         free_tensor(&r);
     }
     fm_pool_free(pool);
+}
+
+static char *read_book(const char *type, const char *suffix, size_t *size) {
+    char name[64], *data;
+    fm_error err;
+    snprintf(name, sizeof name, "quants/books/%s%s", type, suffix);
+    assert_ok(fm_file_read(golden_path(name), 1 << 20, &data, size, &err));
+    return data;
+}
+
+/* tests/golden/quants/books: every entry of each book in order, a block to a row, and what an independent
+ * decoder makes of them. */
+static void every_entry_of_every_code_book_is_opened_as_published(void **state) {
+    (void)state;
+    static const fm_dtype dtypes[] = {FM_DTYPE_IQ1_S, FM_DTYPE_IQ2_XXS, FM_DTYPE_IQ2_XS,
+                                      FM_DTYPE_IQ2_S, FM_DTYPE_IQ3_XXS, FM_DTYPE_IQ3_S};
+    for (size_t i = 0; i < FM_COUNT(dtypes); i++) {
+        const fm_dtype_info *info = fm_dtype_get(dtypes[i]);
+        size_t size, bytes;
+        char *blocks = read_book(info->name, ".bin", &size), *floats = read_book(info->name, ".f32", &bytes);
+        const float *expected = (const void *)floats;
+        int64_t rows = (int64_t)size / info->block_bytes;
+        assert_int_equal(bytes, rows * 256 * 4);
+        fm_tensor t;
+        fm_weight w;
+        fm_error err;
+        assert_ok(fm_tensor_init(&t, dtypes[i], 2, (const int64_t[]){rows, 256}, blocks, NULL, &err));
+        fm_weight_init(&w, info->name, &t);
+        assert_ok(fm_weight_pack(&w, NULL, NULL, &err));
+        for (int64_t j = 0; j < rows * 256; j++)
+            assert_true(same_float(element(&w.panels, j / 256, j % 256), expected[j]));
+        fm_weight_clear(&w);
+        fm_free(blocks);
+        fm_free(floats);
+    }
 }
 
 static void other_dtypes_stay_rows(void **state) {
@@ -201,6 +237,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(panels_take_no_more_than_the_file_or_its_opened_books),
         cmocka_unit_test(packing_defines_every_byte_and_no_other),
+        cmocka_unit_test(every_entry_of_every_code_book_is_opened_as_published),
         cmocka_unit_test(other_dtypes_stay_rows),
         cmocka_unit_test(any_number_of_dimensions_is_a_matrix),
         cmocka_unit_test(floats_become_a_weight),
