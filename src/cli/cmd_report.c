@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef struct arguments {
     const char *run, *out, *currency;
@@ -39,6 +40,20 @@ const fm_command fm_command_report = {
                 "fathom report runs/nano --watts 65 --price 0.05 --currency EUR -o nano.html\n",
 };
 
+/* Where the page is, for whoever opens it. */
+static fm_status say_where(const arguments *a, fm_error *err) {
+    static const char ending[] = ".jsonl";
+    fm_buffer text = {0};
+    size_t n = strlen(a->run), e = sizeof ending - 1;
+    if (n >= e && strcmp(a->run + n - e, ending) == 0)
+        while (n > 0 && a->run[n - 1] != '/') n--;
+    fm_buffer_put(&text, a->run, a->out ? 0 : n);
+    if (!a->out && n > 0 && a->run[n - 1] != '/') fm_buffer_text(&text, "/");
+    fm_buffer_text(&text, a->out ? a->out : "report.html");
+    fm_buffer_text(&text, "\n");
+    return fm_output_buffer(&text, err);
+}
+
 static fm_status run(const void *parsed, fm_error *err) {
     const arguments *a = parsed;
     fathom_report_options o = fathom_report_defaults();
@@ -46,5 +61,6 @@ static fm_status run(const void *parsed, fm_error *err) {
     if (!isnan(a->price)) o.price = a->price;
     if (!isnan(a->watts)) o.watts = a->watts;
     o.currency = a->currency;
-    return fm_said(fathom_report(a->run, a->out, &o, &said), &said, err);
+    FM_TRY(fm_said(fathom_report(a->run, a->out, &o, &said), &said, err));
+    return say_where(a, err);
 }

@@ -31,7 +31,9 @@ class Report(unittest.TestCase):
 
     def test_the_page_lies_beside_the_log(self):
         ran = tap.fathom('report', self.folder)
-        self.assertEqual((ran.code, ran.out, ran.err), (0, '', ''))
+        self.assertEqual((ran.code, ran.out, ran.err), (0, self.path('report.html') + '\n', ''))
+        ran = tap.fathom('report', self.path('log.jsonl'))
+        self.assertEqual((ran.code, ran.out, ran.err), (0, self.path('report.html') + '\n', ''))
         page = self.page('report.html')
         self.assertIn('<h1>' + os.path.basename(self.folder) + '</h1>', page)
         self.assertIn('2.00 EUR', page)
@@ -40,7 +42,7 @@ class Report(unittest.TestCase):
     def test_a_log_is_as_good_as_its_folder_and_stated_figures_count_over_the_recipe(self):
         ran = tap.fathom('report', self.path('log.jsonl'), '-o', self.path('x.html'), '--price', '3', '--currency', 'CHF',
                          '--watts', '50')
-        self.assertEqual((ran.code, ran.err), (0, ''))
+        self.assertEqual((ran.code, ran.out, ran.err), (0, self.path('x.html') + '\n', ''))
         page = self.page('x.html')
         self.assertIn('6.00 CHF', page)
         self.assertIn('100 Wh</b><span>energy, from a stated 50 W', page)
