@@ -16,8 +16,8 @@ enum { FM_KV_LEAST_BLOCK = 8 };
 
 /* What the cache keeps of a number; rows are always read as rounded to it.
  *
- *   F32, BF16:  | width elements                               | padding to 64 bytes |
- *   INT8:       | width codes | width / block float32 scales   | padding to 64 bytes |
+ *   F32, BF16:  | width elements                               | padding             |
+ *   INT8:       | width codes | width / block float32 scales   | padding             |
  *
  * INT8 is for long contexts: a block's largest magnitude is code 127, kernel.h int8_from_float. The
  * scales are float32: V3's activations overflow half precision. */
@@ -39,13 +39,15 @@ typedef struct fm_kv_shape {
                                row p needs token p + 1, so that a page is a matter of its tokens */
 } fm_kv_shape;
 
-/* Bytes of a row that mean something, and with the padding. */
+/* Bytes of a row that mean something, and with the padding: to whole lines, and one line more where rows would
+ * be so far apart that those of a few positions fall on the same sets of a processor's caches. */
 static inline size_t fm_kv_row_used(fm_kv_type type, int64_t width, int64_t block) {
     size_t n = (size_t)width;
     return type == FM_KV_F32 ? n * 4 : type == FM_KV_BF16 ? n * 2 : n + n / (size_t)block * 4;
 }
 static inline size_t fm_kv_row_bytes(fm_kv_type type, int64_t width, int64_t block) {
-    return (fm_kv_row_used(type, width, block) + 63) & ~(size_t)63;
+    size_t lines = (fm_kv_row_used(type, width, block) + 63) / 64;
+    return (lines % 32 == 0 ? lines + 1 : lines) * 64;
 }
 
 /* Row of (layer, position) in the page that holds it. */
