@@ -116,8 +116,9 @@ typedef struct fm_kernels {
                                             int64_t step);
 
     /* ---- attention ---------------------------------------------------------------------------
-     * Scores are a product of matrices like any other (panel.h), with positions for output rows: keys
-     * are turned into panels of 16 positions as they are read, and tile_fma does the rest. */
+     * Scores are a product of matrices like any other, with positions for output rows: keys are turned
+     * into panels of 16 positions as they are read. Floats (panel.h): tile_fma does the rest. BF16
+     * (words.h): rows are words already, and words_product does the rest. */
 
     /* y[i][c] = number c of row i, of n rows; d columns, whole blocks of them where there are scales. */
     void (*rows_to_floats[FM_KEPT_FORMS])(const fm_kept_rows *rows, int64_t n, int64_t d, float *y,
@@ -129,6 +130,24 @@ typedef struct fm_kernels {
     /* acc[i][c] = fma(p[i][nk-1], v[nk-1][c], ... fma(p[i][0], v[0][c], acc[i][c])). */
     void (*weighted_rows)(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,
                           int64_t ldv, int64_t d, float *acc, int64_t ldacc);
+
+    /* Rows of BF16 as words. `next`, unless it is NULL: as many rows, of the same stride and width, that are
+     * read soon; memory is asked for them. */
+
+    /* The panel whose lane r is row r of n rows, 1 <= n <= 16, of d columns; zeros in the other lanes. An
+     * odd d ends with a half of zeros. */
+    void (*pairs_of_rows)(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *panel, const void *next);
+    /* Panels whose lanes are the columns, `step` words apart: word i of a lane is rows 2i and 2i + 1. Zeros
+     * for the row that an odd n lacks, and in lanes past d. */
+    void (*pairs_of_columns)(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *out, int64_t step,
+                             const void *next);
+    /* x[i] = exp(x[i] - shift) rounded to BF16 as words_of_row does, an odd n ending with a half of zeros;
+     * returns the sum of 16 lanes of the rounded numbers. `out` may be x. */
+    float (*exp_pairs)(const float *x, int64_t n, float shift, uint32_t *out);
+    /* Optional (NULL where a level has none): y[q][i] = the product of words, from 0, of row i of 16 rows of
+     * BF16, n words of each, and lane q of a panel, for its first `queries` lanes. */
+    void (*pair_scores)(const fm_kept_rows *rows, int64_t n, const uint32_t *panel, int64_t queries,
+                        float *y, int64_t ldy, const void *next);
 
     /* ---- vectors ------------------------------------------------------------------------------ */
 

@@ -92,7 +92,7 @@ static inline void make_rows(dice *d, case_data *c) {
     c->a = case_floats(d, c->rows * c->lda);
     c->scratch = fm_alloc(FM_MATMUL_SCRATCH * sizeof(float), FM_MEM_OTHER);
     assert_non_null(c->scratch);
-    case_output(d, c, FM_PANEL * c->ldo);
+    case_output(d, c, FM_PANEL * c->ldo + FM_PANEL * FM_PANEL);
 }
 static inline fm_kept_rows case_rows(const case_data *c) {
     return (fm_kept_rows){c->a, c->a + c->d, (size_t)c->lda * sizeof(float), c->k0};
@@ -123,6 +123,25 @@ CASE_ROWS(f32, F32)
 CASE_ROWS(bf16, BF16)
 CASE_ROWS(int8, INT8)
 #undef CASE_ROWS
+
+/* Words: whole panels, and nothing behind them. */
+static inline void call_pairs(const fm_kernels *k, case_data *c, bool columns) {
+    fm_kept_rows rows = case_rows(c);
+    int64_t words = columns ? (c->d + FM_PANEL - 1) / FM_PANEL * ((c->n + 1) / 2) : (c->d + 1) / 2;
+    uint32_t *out = (uint32_t *)(void *)c->scratch;
+    c->scratch[words * FM_PANEL] = 5;
+    if (columns)
+        k->pairs_of_columns(&rows, c->n, c->d, out, (c->n + 1) / 2 * FM_PANEL, c->alias ? c->a : NULL);
+    else
+        k->pairs_of_rows(&rows, c->n, c->d, out, c->alias ? c->a : NULL);
+    memcpy(case_out(c), c->scratch, (size_t)(words * FM_PANEL) * sizeof(float));
+    c->value = c->scratch[words * FM_PANEL]; /* nobody may have touched it */
+}
+static inline void call_pairs_of_rows(const fm_kernels *k, case_data *c) { call_pairs(k, c, false); }
+static inline void call_pairs_of_columns(const fm_kernels *k, case_data *c) { call_pairs(k, c, true); }
+static inline void call_exp_pairs(const fm_kernels *k, case_data *c) {
+    c->value = k->exp_pairs(c->alias ? case_out(c) : c->b, c->n, 0.75f, (uint32_t *)(void *)case_out(c));
+}
 
 static inline void make_weighted_rows(dice *d, case_data *c) {
     c->lda = c->n + roll_below(d, 9);
@@ -295,6 +314,11 @@ static inline bool differs_rows(const fm_kernels *k, const fm_kernels *below, co
     return k->rows_to_panel[0] != below->rows_to_panel[0];
 }
 
+static inline bool differs_pairs(const fm_kernels *k, const fm_kernels *below, const case_data *c) {
+    (void)c;
+    return k->exp_pairs != below->exp_pairs;
+}
+
 static inline double macs_rows_n_d(const case_data *c) {
     return (double)c->rows * (double)c->n * (double)c->d;
 }
@@ -388,6 +412,10 @@ static const kernel_case kernel_cases[] = {
     CASE_KEPT("rows f32, kept", make_rows, call_rows_f32) CASE_KEPT("rows bf16, kept", make_rows, call_rows_bf16)
     CASE_KEPT("rows int8, kept", make_rows, call_rows_int8) CASE_KEPT("panel f32", make_rows, call_panel_f32)
     CASE_KEPT("panel bf16", make_rows, call_panel_bf16) CASE_KEPT("panel int8", make_rows, call_panel_int8)
+    {"words, pairs of rows", make_rows, call_pairs_of_rows, differs_pairs, 1, 16, FM_TILE_K, macs_n_d, bytes_rows,
+     FM_DTYPE_F32},
+    {"words, pairs of columns", make_rows, call_pairs_of_columns, differs_pairs, 1, 16, FM_TILE_K, macs_n_d,
+     bytes_rows, FM_DTYPE_F32},
     {"turned_fma", make_turned_fma, call_turned_fma, differs_turned_fma, 1, 128, 15, macs_rows_n_d, NULL,
      FM_DTYPE_F32},
     {"weighted_rows", make_weighted_rows, call_weighted_rows, differs_weighted_rows, 16, 256, 512,
@@ -396,6 +424,7 @@ static const kernel_case kernel_cases[] = {
      macs_rows_n_d, bytes_attention, FM_DTYPE_F32},
     VECTOR("max", make_vectors, call_max, differs_max, NULL),
     VECTOR("exp_sum", make_vectors, call_exp_sum, differs_exp_sum, bytes_2_vectors),
+    VECTOR("words, exp_pairs", make_vectors, call_exp_pairs, differs_pairs, bytes_2_vectors),
     VECTOR("sigmoid", make_vectors, call_sigmoid, differs_sigmoid, bytes_2_vectors),
     VECTOR("swiglu", make_vectors, call_swiglu, differs_swiglu, bytes_3_vectors),
     VECTOR("swiglu over up", make_vectors, call_swiglu_over_up, differs_swiglu, bytes_3_vectors),

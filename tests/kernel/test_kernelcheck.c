@@ -103,6 +103,9 @@ static void x86_levels_override_what_is_hot(void **state) {
             assert_true(vnni || k->words_product[form] != below->words_product[form]);
             assert_true(vnni || k->words_of_columns[form] != below->words_of_columns[form]);
         }
+        assert_true(vnni || k->exp_pairs != below->exp_pairs);
+        assert_true(vnni || k->pairs_of_rows != below->pairs_of_rows);
+        assert_true(vnni || k->pairs_of_columns != below->pairs_of_columns);
         for (int form = 0; form < FM_KEPT_FORMS; form++) {
             assert_true(vnni || k->rows_to_floats[form] != below->rows_to_floats[form]);
             assert_true(vnni || k->rows_to_panel[form] != below->rows_to_panel[form]);

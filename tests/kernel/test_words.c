@@ -290,6 +290,37 @@ static void columns_of_chosen_rows_are_those_of_the_rows_put_together(void **sta
     free(x);
 }
 
+/* Queries for lanes and keys for lanes are the same product. */
+static void scores_of_rows_are_products_of_words(void **state) {
+    (void)state;
+    enum { STEP = 83, LDY = 19 };
+    const fm_kernels *k = fm_kernels_get(fm_cpu_detect()), *ref = fm_kernels_get(FM_CPU_REF);
+    if (!k->pair_scores) skip();
+    dice d = {.seed = 39};
+    for (int64_t n = 1; n <= STEP - 3; n += 1 + n / 7) {
+        float *x = random_floats(&d, 16 * 2 * n), *q = random_floats(&d, 16 * 2 * n);
+        roll_specials(&d, x, 5);
+        uint32_t rows[16 * STEP], panel[16 * STEP], keys[16 * STEP], queries[16 * STEP];
+        float y[16 * LDY], expected[16 * LDY];
+        for (int i = 0; i < 16; i++) {
+            ref->words_of_row[FM_WORDS_BF16](x + i * 2 * n, 2 * n, rows + i * STEP);
+            ref->words_of_row[FM_WORDS_BF16](q + i * 2 * n, 2 * n, queries + i * STEP);
+        }
+        ref->words_of_rows[FM_WORDS_BF16](q, 2 * n, 16, 2 * n, panel);
+        fm_kept_rows kept = {.x = rows, .stride = STEP * sizeof *rows};
+        ref->pairs_of_rows(&kept, 16, 2 * n, keys, NULL);
+        for (int64_t lanes = 1; lanes <= 16; lanes += 3) {
+            memset(y, 0x55, sizeof y), memset(expected, 0x55, sizeof y);
+            fm_words_block b = {.n = n, .x = queries, .x_row = STEP, .x_word = 1, .rows = lanes, .w = keys,
+                                .n_panels = 1, .columns = 16, .y = expected, .ldy = LDY};
+            ref->words_product[FM_WORDS_BF16](&b);
+            k->pair_scores(&kept, n, panel, lanes, y, LDY, lanes % 2 ? rows : NULL);
+            assert_true(first_difference(y, expected, 16 * LDY) < 0);
+        }
+        free(x), free(q);
+    }
+}
+
 static float one_word(const fm_kernels *k, float x_even, float x_odd, float w_even, float w_odd, float y) {
     float x[] = {x_even, x_odd}, w[] = {w_even, w_odd};
     uint32_t words[1], panel[FM_PANEL];
@@ -374,6 +405,7 @@ int main(void) {
         cmocka_unit_test(a_product_of_floats_is_that_of_panels),
         cmocka_unit_test(panels_of_bf16_are_words),
         cmocka_unit_test(every_level_packs_the_words_of_the_reference),
+        cmocka_unit_test(scores_of_rows_are_products_of_words),
         cmocka_unit_test(columns_of_chosen_rows_are_those_of_the_rows_put_together),
         cmocka_unit_test(pairs_are_added_odd_before_even_and_subnormals_are_zero),
         cmocka_unit_test(gradients_of_vectors_are_the_slopes),

@@ -56,6 +56,10 @@ FM_REF_ROWS(f32);
 FM_REF_ROWS(bf16);
 FM_REF_ROWS(int8);
 #undef FM_REF_ROWS
+void fm_pairs_of_rows_ref(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *panel, const void *next);
+void fm_pairs_of_columns_ref(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *out, int64_t step,
+                             const void *next);
+float fm_exp_pairs_ref(const float *x, int64_t n, float shift, uint32_t *out);
 void fm_weighted_rows_ref(const float *p, int64_t n, int64_t ldp, const float *v, int64_t nk,
                           int64_t ldv, int64_t d, float *acc, int64_t ldacc);
 

@@ -30,6 +30,9 @@
         FM_X86_WORD_FORMS(WORDS, level)                                                            \
         FM_X86_KEPT_FORMS(ROWS, level)                                                             \
         k->weighted_rows = fm_weighted_rows_##level;                                               \
+        k->pairs_of_rows = fm_pairs_of_rows_##level;                                               \
+        k->pairs_of_columns = fm_pairs_of_columns_##level;                                         \
+        k->exp_pairs = fm_exp_pairs_##level;                                                       \
         k->max = fm_max_##level;                                                                   \
         k->exp_sum = fm_exp_sum_##level;                                                           \
         k->sigmoid = fm_sigmoid_##level;                                                           \
@@ -56,4 +59,8 @@ FILL(avx512, )
 
 void fm_kernels_fill_avx2vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2vnni) }
 void fm_kernels_fill_vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, vnni) }
-void fm_kernels_fill_avx512bf16(fm_kernels *k) { WORDS(BF16, bf16, avx512bf16) }
+void fm_kernels_fill_avx512bf16(fm_kernels *k) {
+    WORDS(BF16, bf16, avx512bf16)
+    k->exp_pairs = fm_exp_pairs_avx512bf16;
+    k->pair_scores = fm_pair_scores_avx512bf16;
+}

@@ -35,6 +35,14 @@ static inline void fm_rows_turn_scales(const fm_kept_rows *rows, int64_t n, int6
     }
 }
 
+/* Asks memory for n rows of d numbers of BF16. */
+static inline void fm_rows_ask(const void *next, size_t stride, int64_t n, int64_t d) {
+    if (!next) return;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < d; c += 32)
+            __builtin_prefetch((const char *)next + (size_t)i * stride + (size_t)c * 2);
+}
+
 /* The same rows from number c on, `bytes` each: what is left for the reference. */
 static inline fm_kept_rows fm_rows_tail(const fm_kept_rows *rows, int64_t c, size_t bytes) {
     fm_kept_rows tail = *rows;

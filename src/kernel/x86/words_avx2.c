@@ -4,6 +4,7 @@
 
 #include "kernel/ref/ref.h"
 #include "kernel/x86/words_expand.h"
+#include "kernel/x86/words_round_avx2.h"
 
 #include <string.h>
 
@@ -25,9 +26,15 @@ static FM_INLINE __m256i lane_mask(int64_t lanes) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* R and masked are constants of the caller; `lanes` of the panel's 16 exist in y. */
+/* The low halves of eight words as floats. */
+static FM_INLINE __m256 low_halves(const float *w) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)(const void *)w), 16));
+}
+
+/* R, masked and pairs are constants of the caller; `lanes` of the panel's 16 exist in y. With `pairs` a word
+ * of w is two of BF16, odd before even, and x has two floats for it, in that order. */
 static FM_INLINE void tile(const fm_words_block *b, const float *x, const float *w, float *y,
-                           int64_t lanes, const int R, const bool masked) {
+                           int64_t lanes, const int R, const bool masked, const bool pairs) {
     __m256 a00, a01, a10, a11, a20, a21, a30, a31, a40, a41, a50, a51;
     a00 = a01 = a10 = a11 = a20 = a21 = a30 = a31 = a40 = a41 = a50 = a51 = _mm256_setzero_ps();
     __m256i mask0 = lane_mask(lanes), mask1 = lane_mask(lanes - 8);
@@ -41,6 +48,7 @@ static FM_INLINE void tile(const fm_words_block *b, const float *x, const float 
     } while (0)
     if (b->adds) EACH_ROW(LOAD_ROW);
 
+    const __m256 high = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000));
     for (int64_t k = b->n; k > 0; k--, w += FM_PANEL, x += x_word) {
         __m256 w0 = _mm256_loadu_ps(w), w1 = _mm256_loadu_ps(w + 8);
 #define FMA_ROW(r)                                                                                 \
@@ -49,6 +57,12 @@ static FM_INLINE void tile(const fm_words_block *b, const float *x, const float 
         a##r##0 = _mm256_fmadd_ps(factor, w0, a##r##0);                                            \
         a##r##1 = _mm256_fmadd_ps(factor, w1, a##r##1);                                            \
     } while (0)
+        if (pairs) {
+            w0 = _mm256_and_ps(w0, high), w1 = _mm256_and_ps(w1, high);
+            EACH_ROW(FMA_ROW);
+            w0 = low_halves(w), w1 = low_halves(w + 8);
+            x++;
+        }
         EACH_ROW(FMA_ROW);
     }
 
@@ -69,18 +83,18 @@ static FM_INLINE void tile(const fm_words_block *b, const float *x, const float 
 
 /* All rows over one panel, in tiles of nearly equal height. */
 static FM_INLINE void panel_rows(const fm_words_block *b, const float *w, float *y, int64_t lanes,
-                                 const bool masked) {
+                                 const bool masked, const bool pairs) {
     const float *x = (const float *)b->x;
     int64_t rows = b->rows, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (; tiles > 0; tiles--) {
         int64_t height = (rows + tiles - 1) / tiles;
         switch (height) {
-        case 1: tile(b, x, w, y, lanes, 1, masked); break;
-        case 2: tile(b, x, w, y, lanes, 2, masked); break;
-        case 3: tile(b, x, w, y, lanes, 3, masked); break;
-        case 4: tile(b, x, w, y, lanes, 4, masked); break;
-        case 5: tile(b, x, w, y, lanes, 5, masked); break;
-        default: tile(b, x, w, y, lanes, 6, masked); break;
+        case 1: tile(b, x, w, y, lanes, 1, masked, pairs); break;
+        case 2: tile(b, x, w, y, lanes, 2, masked, pairs); break;
+        case 3: tile(b, x, w, y, lanes, 3, masked, pairs); break;
+        case 4: tile(b, x, w, y, lanes, 4, masked, pairs); break;
+        case 5: tile(b, x, w, y, lanes, 5, masked, pairs); break;
+        default: tile(b, x, w, y, lanes, 6, masked, pairs); break;
         }
         x += height * b->x_row;
         y += height * b->ldy;
@@ -88,39 +102,24 @@ static FM_INLINE void panel_rows(const fm_words_block *b, const float *w, float 
     }
 }
 
-void fm_words_product_f32_avx2(const fm_words_block *b) {
+static FM_INLINE void panels(const fm_words_block *b, const bool pairs) {
     for (int p = 0; p < b->n_panels; p++) {
         const float *w = (const float *)b->w + p * b->w_panel;
         int64_t lanes = b->columns - p * FM_PANEL;
         if (lanes >= FM_PANEL)
-            panel_rows(b, w, b->y + p * FM_PANEL, FM_PANEL, false);
+            panel_rows(b, w, b->y + p * FM_PANEL, FM_PANEL, false, pairs);
         else
-            panel_rows(b, w, b->y + p * FM_PANEL, lanes, true);
+            panel_rows(b, w, b->y + p * FM_PANEL, lanes, true, pairs);
     }
 }
 
-void fm_words_product_bf16_avx2(const fm_words_block *b) {
-    expanded_product(b, fm_words_product_f32_avx2);
-}
+void fm_words_product_f32_avx2(const fm_words_block *b) { panels(b, false); }
+
+static void product_of_pairs(const fm_words_block *b) { panels(b, true); }
+
+void fm_words_product_bf16_avx2(const fm_words_block *b) { expanded_product(b, product_of_pairs); }
 
 /* ---- packing ------------------------------------------------------------------------------------ */
-
-/* BF16 in the high halves; what is below them is left over. As half.h, but subnormals are zeros. */
-static FM_INLINE __m256i round_high(__m256 x) {
-    __m256i bits = _mm256_castps_si256(x), exponent = _mm256_set1_epi32(0x7f800000);
-    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-    __m256i sign = _mm256_and_si256(bits, _mm256_set1_epi32((int)0x80000000));
-    __m256i tiny = _mm256_cmpeq_epi32(_mm256_and_si256(bits, exponent), _mm256_setzero_si256());
-    return _mm256_blendv_epi8(_mm256_blendv_epi8(rounded, quiet, nan), sign, tiny);
-}
-
-/* Pairs: a in the low halves, b in the high ones. */
-static FM_INLINE __m256i round_pairs(__m256 a, __m256 b) {
-    return _mm256_blend_epi16(_mm256_srli_epi32(round_high(a), 16), round_high(b), 0xaa);
-}
 
 void fm_words_of_row_bf16_avx2(const float *x, int64_t n, uint32_t *out) {
     int64_t k = 0;

@@ -28,9 +28,10 @@ enum { TILE_ROWS = 6 };
 #define LOAD(r, p) _mm512_maskz_loadu_ps(LANES(p), y + r * ldy + 16 * p)
 #define STORE(r, p, a) _mm512_mask_storeu_ps(y + r * ldy + 16 * p, LANES(p), a)
 
-/* `last` are the lanes of the last panel that y has. */
+/* `last` are the lanes of the last panel that y has. With `split` a word of w is two of BF16, which become
+ * floats, odd before even, and x has two floats for it, in that order. */
 static FM_INLINE void words_tile(const fm_words_block *b, const uint32_t *x, float *y, __mmask16 last,
-                                 const int R, const int P) {
+                                 const int R, const int P, const bool split) {
     __m512 a00, a01, a02, a03, a10, a11, a12, a13, a20, a21, a22, a23;
     __m512 a30, a31, a32, a33, a40, a41, a42, a43, a50, a51, a52, a53;
     a00 = a01 = a02 = a03 = a10 = a11 = a12 = a13 = a20 = a21 = a22 = a23 = _mm512_setzero_ps();
@@ -58,6 +59,16 @@ static FM_INLINE void words_tile(const fm_words_block *b, const uint32_t *x, flo
         if (P > 2) a##r##2 = DOT(a##r##2, word, w2);                                               \
         if (P > 3) a##r##3 = DOT(a##r##3, word, w3);                                               \
     } while (0)
+        if (split) {
+            const __m512i high = _mm512_set1_epi32((int)0xffff0000);
+            w0 = _mm512_and_si512(w0, high), w1 = _mm512_and_si512(w1, high);
+            w2 = _mm512_and_si512(w2, high), w3 = _mm512_and_si512(w3, high);
+            EACH_ROW(DOT_ROW);
+            __asm__("" ::: "memory"); /* registers are full: the words are read again, not kept */
+#define LOW_HALVES(p) _mm512_slli_epi32(VECTOR(p), 16)
+            w0 = LOW_HALVES(0), w1 = LOW_HALVES(1), w2 = LOW_HALVES(2), w3 = LOW_HALVES(3);
+            x++;
+        }
         EACH_ROW(DOT_ROW);
     }
 
@@ -79,7 +90,7 @@ static FM_INLINE void prefetch_y(const float *y, int64_t ldy, int64_t rows, cons
 
 /* All rows over P panels, in tiles of nearly equal height: seven rows are 4 + 3, not 6 + 1, since a low
  * tile spends its time on loading vectors. */
-static FM_INLINE void words_rows(const fm_words_block *b, const int P) {
+static FM_INLINE void words_rows(const fm_words_block *b, const int P, const bool split) {
     const uint32_t *x = b->x;
     float *y = b->y;
     __mmask16 last = fm_mask16(b->columns - 16 * (P - 1));
@@ -88,12 +99,12 @@ static FM_INLINE void words_rows(const fm_words_block *b, const int P) {
         int64_t height = (rows + tiles - 1) / tiles;
         if (tiles > 1) prefetch_y(y + height * b->ldy, b->ldy, height, P);
         switch (height) {
-        case 1: words_tile(b, x, y, last, 1, P); break;
-        case 2: words_tile(b, x, y, last, 2, P); break;
-        case 3: words_tile(b, x, y, last, 3, P); break;
-        case 4: words_tile(b, x, y, last, 4, P); break;
-        case 5: words_tile(b, x, y, last, 5, P); break;
-        default: words_tile(b, x, y, last, 6, P); break;
+        case 1: words_tile(b, x, y, last, 1, P, split); break;
+        case 2: words_tile(b, x, y, last, 2, P, split); break;
+        case 3: words_tile(b, x, y, last, 3, P, split); break;
+        case 4: words_tile(b, x, y, last, 4, P, split); break;
+        case 5: words_tile(b, x, y, last, 5, P, split); break;
+        default: words_tile(b, x, y, last, 6, P, split); break;
         }
         x += height * b->x_row;
         y += height * b->ldy;
@@ -101,11 +112,11 @@ static FM_INLINE void words_rows(const fm_words_block *b, const int P) {
     }
 }
 
-static FM_INLINE void words_panels(const fm_words_block *b) {
+static FM_INLINE void words_panels(const fm_words_block *b, const bool split) {
     switch (b->n_panels) {
-    case 1: words_rows(b, 1); break;
-    case 2: words_rows(b, 2); break;
-    case 3: words_rows(b, 3); break;
-    default: words_rows(b, 4); break;
+    case 1: words_rows(b, 1, split); break;
+    case 2: words_rows(b, 2, split); break;
+    case 3: words_rows(b, 3, split); break;
+    default: words_rows(b, 4, split); break;
     }
 }

@@ -103,6 +103,11 @@
     FM_X86_KEPT_FORMS(FM_DECLARE_ROWS, level)                                                      \
     void fm_weighted_rows_##level(const float *p, int64_t n, int64_t ldp, const float *v,          \
                                   int64_t nk, int64_t ldv, int64_t d, float *acc, int64_t ldacc);  \
+    void fm_pairs_of_rows_##level(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *panel, \
+                                  const void *next);                                               \
+    void fm_pairs_of_columns_##level(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *out, \
+                                     int64_t step, const void *next);                              \
+    float fm_exp_pairs_##level(const float *x, int64_t n, float shift, uint32_t *out);             \
     float fm_max_##level(const float *x, int64_t n);                                               \
     float fm_exp_sum_##level(float *x, int64_t n, float shift);                                    \
     void fm_sigmoid_##level(const float *x, int64_t n, float *y);                                  \
@@ -135,6 +140,9 @@ FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2vnni)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, vnni)
 FM_DECLARE_WORDS(BF16, bf16, avx512bf16)
+float fm_exp_pairs_avx512bf16(const float *x, int64_t n, float shift, uint32_t *out);
+void fm_pair_scores_avx512bf16(const fm_kept_rows *rows, int64_t n, const uint32_t *panel, int64_t queries,
+                               float *y, int64_t ldy, const void *next);
 
 /* How far ahead of what an unpack reads the tile lies that this panel's next unpack will read; after
  * the last tile of a panel, roughly the first one of the panel that follows in the next group. One
