@@ -1,45 +1,31 @@
 /* attention.c: one tile of queries over one block of positions, and the merging of blocks. */
-#include "op/attention.h"
+#include "op/attention_tile.h"
 
 #include <string.h>
 
 enum {
-    KEYS = FM_TILE_PANELS * FM_PANEL, /* positions whose keys are turned at a time */
-    COLUMNS = 64,                     /* of values that are read at a time, FM_TILE_K rows of them */
-    TILE = KEYS * FM_TILE_K,          /* floats of either */
-    SCORES = FM_ATTENTION_BLOCK + FM_PANEL, /* from one query's scores to the next: no power of two */
-    MERGED = 64,                            /* queries that are merged at a time */
+    COLUMNS = 64,                    /* of values that are read at a time, FM_TILE_K rows of them */
+    TILE = FM_TILE_KEYS * FM_TILE_K, /* floats of keys or values */
+    MERGED = 64,                     /* queries that are merged at a time */
     FEW = 12,    /* queries: so few read float32 values where they lie, a copy would not pay */
     PASS = 6,    /* queries that the kernels take at a time */
     STREAM = 64, /* queries: so few wait for memory, which is asked ahead for them */
 };
-_Static_assert(TILE >= FM_TILE_K * COLUMNS, "keys and values use the same tile");
+_Static_assert(TILE >= FM_TILE_K * COLUMNS && (int)TILE <= (int)FM_TILE_FLOATS, "both fit in a tile");
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t between(int64_t low, int64_t x, int64_t high) {
-    return x < low ? low : x > high ? high : x;
-}
-
-int64_t fm_attention_work(int64_t queries) { return TILE + queries * SCORES; }
-
-static float *scores_of(const fm_attention *a, int64_t row) {
-    return a->work + TILE + row * a->heads * SCORES;
-}
-
-/* Positions of the block that row t sees; not above 0: none. */
-static int64_t count_of(const fm_attention *a, int64_t block, int64_t t) {
-    return smaller(FM_ATTENTION_BLOCK, a->position + t + 1 - block);
-}
-
-/* The first row that sees position p. */
-static int64_t row_seeing(const fm_attention *a, int64_t p) {
-    return between(0, p - a->position, a->rows);
+int64_t fm_attention_work(int64_t queries, int64_t d_k) {
+    int64_t words = fm_words_count(FM_WORDS_BF16, d_k);
+    return FM_TILE_FLOATS + queries * (FM_TILE_SCORES + fm_words_row_step(words)) + words * FM_PANEL;
 }
 
 int64_t fm_attention_first_row(const fm_attention *a, int64_t block) { return row_seeing(a, block); }
 
 int64_t fm_attention_blocks(const fm_attention *a) {
     return (a->position + a->rows - 1) / FM_ATTENTION_BLOCK + 1;
+}
+
+void fm_attention_begin(const fm_attention *a, int64_t row) {
+    if (is_of_pairs(a)) fm_attention_pack_queries(a, row);
 }
 
 /* ---- scores --------------------------------------------------------------------------------------- */
@@ -84,8 +70,8 @@ static void fetch(const fm_attention_rows *r, int64_t p, int64_t n, int64_t colu
 static void fetch_ahead(const fm_attention *a, int64_t p, int64_t n, int64_t column, int64_t d,
                         int64_t part, int64_t parts) {
     if (!a->keys.kv) return;
-    int64_t next = p + KEYS, left = a->position + a->rows - next;
-    if (left > 0) fetch(&a->keys, next, smaller(KEYS, left), column, d, part, parts);
+    int64_t next = p + FM_TILE_KEYS, left = a->position + a->rows - next;
+    if (left > 0) fetch(&a->keys, next, smaller(FM_TILE_KEYS, left), column, d, part, parts);
     if (a->values.offset != a->keys.offset && column < a->d_v)
         fetch(&a->values, p, n, column, smaller(d, a->d_v - column), part, parts);
 }
@@ -106,8 +92,8 @@ static void score_keys(const fm_attention *a, int64_t block, int64_t at, int64_t
         for (int64_t i = 0, part = 0, height; i < queries; i += height, part++) {
             height = (queries - i + passes - part - 1) / (passes - part); /* nearly equal, as kernels do */
             if (queries <= STREAM) fetch_ahead(a, block + at, n, d0, d, part, passes);
-            a->k->tile_fma(panels, d, a->work, height, q + i * a->d_k + d0, a->d_k, scores + i * SCORES,
-                           SCORES);
+            a->k->tile_fma(panels, d, a->work, height, q + i * a->d_k + d0, a->d_k,
+                           scores + i * FM_TILE_SCORES, FM_TILE_SCORES);
         }
     }
 }
@@ -124,11 +110,11 @@ typedef struct values {
 static void add_rows(const fm_attention *a, int64_t row, int64_t n, int64_t common, int64_t most,
                      const values *v, float *acc, int64_t ld) {
     const float *p = scores_of(a, row) + v->at;
-    a->k->weighted_rows(p, n * a->heads, SCORES, v->v, common, v->ld, v->columns,
+    a->k->weighted_rows(p, n * a->heads, FM_TILE_SCORES, v->v, common, v->ld, v->columns,
                         acc + row * a->heads * ld, ld);
     for (int64_t t = 1; t < n && common < most; t++)
-        a->k->weighted_rows(p + t * a->heads * SCORES + common, a->heads, SCORES, v->v + common * v->ld,
-                            smaller(common + t, most) - common, v->ld, v->columns,
+        a->k->weighted_rows(p + t * a->heads * FM_TILE_SCORES + common, a->heads, FM_TILE_SCORES,
+                            v->v + common * v->ld, smaller(common + t, most) - common, v->ld, v->columns,
                             acc + (row + t) * a->heads * ld, ld);
 }
 
@@ -160,13 +146,18 @@ static values read_values(const fm_attention *a, int64_t block, int64_t at, int6
 }
 
 void fm_attention_block(const fm_attention *a, int64_t block, const fm_attention_sums *out) {
+    if (is_of_pairs(a)) {
+        fm_attention_block_of_pairs(a, block, out);
+        return;
+    }
     int64_t row = fm_attention_first_row(a, block), count = count_of(a, block, a->rows - 1);
     int64_t first = row * a->heads, queries = a->rows * a->heads - first;
-    memset(scores_of(a, row), 0, (size_t)(queries * SCORES) * sizeof(float));
+    memset(scores_of(a, row), 0, (size_t)(queries * FM_TILE_SCORES) * sizeof(float));
     memset(out->a + first * a->d_v, 0, (size_t)(queries * a->d_v) * sizeof(float));
-    for (int64_t at = 0; at < count; at += KEYS) score_keys(a, block, at, smaller(KEYS, count - at));
+    for (int64_t at = 0; at < count; at += FM_TILE_KEYS)
+        score_keys(a, block, at, smaller(FM_TILE_KEYS, count - at));
     for (int64_t i = first; i < first + queries; i++) {
-        float *s = a->work + TILE + i * SCORES;
+        float *s = a->work + FM_TILE_FLOATS + i * FM_TILE_SCORES;
         int64_t n = count_of(a, block, i / a->heads);
         out->m[i] = a->k->max(s, n);
         out->l[i] = a->k->exp_sum(s, n, out->m[i]);

@@ -10,6 +10,17 @@
  * the threads, of the rows beside it, or of whether the row was computed in a prompt or while
  * decoding. So blocks may be computed in any order by anybody, and only merging has one.
  *
+ * That is so where keys and values are floats, or bytes with scales. Where they are BF16, what meets them is
+ * BF16 too, and both products are those of pairs (kernel/words.h), with sums in float32:
+ *
+ *     q is rounded after it was scaled; pairs go along q and k
+ *     p(j) = exp(s(j) - m_b) rounded; pairs go along the positions, from the block's first
+ *     l_b = sum p(j) of the rounded ones, so that the weights of a query add up to 1, and what all values
+ *           have in common comes through whole
+ *
+ * A pair that the query sees but half of has a zero weight and a zero value there, and a pair of zeros ends
+ * every chain: then a sum that is zero is +0, whatever zeros of other rows were added on the way.
+ *
  * Work is done by tiles: rows of a segment and heads that read the same keys and values. A tile turns
  * 64 keys into panels in L1 and passes all its queries over them, then the same with values. */
 #pragma once
@@ -17,13 +28,15 @@
 #include "graph/plan.h"
 #include "kernel/kernel.h"
 
-/* Where keys or values lie: in columns from `offset` of a layer's cached rows, or, where kv is NULL,
- * as floats: position p at x + (p - first) * ld. */
+/* Where keys or values lie: in columns from `offset` of a layer's cached rows, or, where kv is NULL, in
+ * memory as floats or BF16: position p begins (p - first) * ld numbers behind x. Keys and values are
+ * of one form. */
 typedef struct fm_attention_rows {
     const fm_kv_shape *kv;
     void *const *pages;
     int64_t layer, offset;
-    const float *x;
+    fm_kept_form form; /* F32 or BF16; with kv, that of the cache counts */
+    const void *x;
     int64_t ld, first;
 } fm_attention_rows;
 
@@ -33,7 +46,7 @@ typedef struct fm_attention {
     int64_t rows, heads, d_k, d_v;
     int64_t position;     /* of the first row; row t sees positions [0, position + t] */
     fm_attention_rows keys, values;
-    const float *queries; /* [rows * heads, d_k], scaled */
+    const float *queries; /* [rows * heads, d_k], scaled; those of rows that see nothing are not read */
     float *work;          /* fm_attention_work floats, 64-byte aligned */
 } fm_attention;
 
@@ -45,7 +58,10 @@ typedef struct fm_attention_sums {
 } fm_attention_sums;
 
 /* Floats of scratch for a tile of this many queries. */
-int64_t fm_attention_work(int64_t queries);
+int64_t fm_attention_work(int64_t queries, int64_t d_k);
+/* Makes the queries of rows [row, rows) ready, in `work`: to be called before any block is, and again when
+ * queries or work have changed. */
+void fm_attention_begin(const fm_attention *a, int64_t row);
 /* The first row of the tile that sees anything of the block that begins at `block`; `rows`: none. */
 int64_t fm_attention_first_row(const fm_attention *a, int64_t block);
 /* Blocks that any row sees. */

@@ -6,9 +6,10 @@
  * a tile's scores. P is left without its divisor: dO is divided by l instead, and D with it, which is
  * d_v divisions for each query and not one for each score.
  *
- * S is always a product of floats, as in the forward pass, whose m and l it must fit. The other four may be
- * products of BF16 (kernel/words.h), where the plan says so; the cache should then be BF16 too, so that dP
- * is of the values that made o.
+ * S is the product that it is in the forward pass, whose m and l it must fit: of BF16 (kernel/words.h) where
+ * the cache is, of floats elsewhere. The other four may be products of BF16, where the plan says so; the
+ * cache should then be BF16 too, so that dP is of the values that made o. Queries and weights that the
+ * forward pass rounded to BF16 have the gradients of the numbers that were rounded (straight through).
  *
  * The unit of work is a segment and a group of heads, which makes each score once. Where these units are
  * too few or too unequal for the threads, scores are made twice: stretches of rows sum up their dq, then
@@ -30,7 +31,7 @@ typedef struct job {
     const fm_run *run;
     const fm_attention_step *s;
     const fm_attention_gradients *g;
-    fm_word_form form;
+    fm_word_form scores, form; /* of S, and of the other products */
     int64_t block, rows; /* keys of a block, rows of a tile */
     bool queries, keys;  /* whose gradients are being summed */
 } job;
@@ -73,7 +74,7 @@ typedef struct memory {
     /* a block */
     float *keys, *values, *key_rows, *value_rows, *key_columns;
     /* a tile: scaled queries, dO / l */
-    float *q, *d_out, *d_out_words, *q_columns, *d_out_columns, *m, *dot;
+    float *q, *q_words, *d_out, *d_out_words, *q_columns, *d_out_columns, *m, *dot;
     /* both: P; dP and then dS; dS in words, both in panels; a block's part of dq */
     float *p, *ds, *ds_words, *turned, *dq;
 } memory;
@@ -81,10 +82,10 @@ typedef struct memory {
 static int64_t map(const fm_attention_step *s, float *base, memory *m) {
     int64_t n = block_of(s), queries = rows_of(s) * s->heads, at = 0;
     float **all[] = {&m->keys, &m->values, &m->key_rows, &m->value_rows, &m->key_columns,
-                     &m->q, &m->d_out, &m->d_out_words, &m->q_columns, &m->d_out_columns,
+                     &m->q, &m->q_words, &m->d_out, &m->d_out_words, &m->q_columns, &m->d_out_columns,
                      &m->m, &m->dot, &m->p, &m->ds, &m->ds_words, &m->turned, &m->dq};
     int64_t sizes[] = {n * s->d_k, n * s->d_v, panels(n) * step_of(s->d_k), panels(n) * step_of(s->d_v),
-                       panels(s->d_k) * step_of(n), queries * s->d_k, queries * s->d_v,
+                       panels(s->d_k) * step_of(n), queries * s->d_k, queries * words_ld(s->d_k), queries * s->d_v,
                        queries * words_ld(s->d_v), panels(s->d_k) * step_of(queries),
                        panels(s->d_v) * step_of(queries), queries, queries, queries * scores_ld(n),
                        queries * scores_ld(n), queries * words_ld(n), panels(n) * step_of(queries),
@@ -147,13 +148,16 @@ static fm_words pack_words(const fm_kernels *k, fm_word_form form, const float *
 }
 
 /* The values' panels are the first words of the keys'. */
-static bool share_panels(const job *j) { return j->form == FM_WORDS_F32 && shares(j->s); }
+static bool share_panels(const job *j) {
+    bool whole = j->form == FM_WORDS_F32 || j->s->d_v % 2 == 0;
+    return j->form == j->scores && shares(j->s) && whole;
+}
 
 static void pack_block(const job *j, const unit *u, const block *b, const memory *m) {
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
     read_rows(j, u, u->group * s->key_step, b, s->d_k, m->keys);
-    pack_rows(k, FM_WORDS_F32, m->keys, b->n, s->d_k, m->key_rows);
+    pack_rows(k, j->scores, m->keys, b->n, s->d_k, m->key_rows);
     if (j->queries) pack_columns(k, j->form, m->keys, s->d_k, b->n, s->d_k, j->block, m->key_columns);
     if (share_panels(j)) return;
     read_rows(j, u, s->value_offset + u->group * s->value_step, b, s->d_v, m->values);
@@ -196,6 +200,7 @@ static void gather(const job *j, const unit *u, const tile *t, const memory *m) 
     int64_t row = u->segment->row + t->row, heads = s->groups * s->heads;
     for (int64_t i = 0; i < t->queries; i++) gather_query(j, u, row + i / s->heads, i % s->heads, m, i);
     k->scale((float)s->scale, t->queries * s->d_k, m->q);
+    if (j->scores == FM_WORDS_BF16) round_floats(k, m->q, t->queries * s->d_k, m->q_words);
     if (j->form == FM_WORDS_BF16) round_floats(k, m->d_out, t->queries * s->d_v, m->d_out_words);
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t at = (row + i / s->heads) * heads + u->group * s->heads + i % s->heads;
@@ -219,10 +224,11 @@ static void make_scores(const job *j, const tile *t, const block *b, int64_t n, 
     const fm_attention_step *s = j->s;
     const fm_kernels *k = j->run->kernels;
     int64_t ld = scores_ld(j->block);
-    fm_words q = {words_of(m->q), s->d_k, false}, keys = {words_of(m->key_rows), step_of(s->d_k), true};
+    fm_words q = pack_words(k, j->scores, m->q, s->d_k, t->queries, s->d_k, s->d_k, m->q_words);
+    fm_words keys = {words_of(m->key_rows), step_of(s->d_k), true};
     fm_words values = share_panels(j) ? keys : (fm_words){words_of(m->value_rows), step_of(s->d_v), true};
     fm_words d_out = pack_words(k, j->form, m->d_out, s->d_v, t->queries, s->d_v, s->d_v, m->d_out_words);
-    multiply(k, FM_WORDS_F32, q, t->queries, keys, s->d_k, n, m->p, ld);
+    multiply(k, j->scores, q, t->queries, keys, s->d_k, n, m->p, ld);
     multiply(k, j->form, d_out, t->queries, values, s->d_v, n, m->ds, ld);
     for (int64_t i = 0; i < t->queries; i++) {
         int64_t sees = larger(0, smaller(n, t->position + i / s->heads + 1 - b->at));
@@ -360,8 +366,9 @@ static bool enough_segments(const job *j) {
 void fm_attention_run_backward(const fm_run *run, const fm_attention_step *s,
                                const fm_attention_gradients *g) {
     bool bf16 = fm_plan_options_of(run->plan)->activations == FM_ACTIVATIONS_BF16;
-    job j = {.run = run, .s = s, .g = g, .form = bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .block = block_of(s),
-             .rows = rows_of(s)};
+    bool pairs = run->step->kv->type == FM_KV_BF16;
+    job j = {.run = run, .s = s, .g = g, .scores = pairs ? FM_WORDS_BF16 : FM_WORDS_F32,
+             .form = bf16 ? FM_WORDS_BF16 : FM_WORDS_F32, .block = block_of(s), .rows = rows_of(s)};
     bool queries = g->d_parts[0] || g->d_parts[1], keys = g->d_keys || g->d_values;
     if (queries && keys && enough_segments(&j)) {
         run_all(&j, true, true);

@@ -26,9 +26,10 @@ void fm_cache_write(const fm_kernels *k, const fm_kv_shape *kv, void *const *pag
 int64_t fm_attention_rows_at(const fm_attention_rows *r, int64_t position, int64_t column, int64_t most,
                              fm_kept_form *form, fm_kept_rows *out) {
     if (!r->kv) {
-        *form = FM_KEPT_F32;
-        *out = (fm_kept_rows){.x = r->x + (position - r->first) * r->ld + column,
-                              .stride = (size_t)r->ld * sizeof(float)};
+        size_t size = r->form == FM_KEPT_BF16 ? 2 : 4;
+        int64_t at = (position - r->first) * r->ld + column;
+        *form = r->form;
+        *out = (fm_kept_rows){.x = (const char *)r->x + (size_t)at * size, .stride = (size_t)r->ld * size};
         return most;
     }
     char *row = fm_kv_row(r->kv, r->pages, r->layer, position);

@@ -47,7 +47,7 @@ static int64_t queries_of(int64_t d_k, int64_t d_v) {
 
 /* Of a worker: the tile's own scratch, its queries, and a block's m, l and a with the running m and l. */
 static int64_t worker_floats(int64_t queries, int64_t d_k, int64_t d_v) {
-    return aligned(fm_attention_work(queries)) + aligned(queries * d_k) + aligned(4 * queries) +
+    return aligned(fm_attention_work(queries, d_k)) + aligned(queries * d_k) + aligned(4 * queries) +
            aligned(queries * d_v);
 }
 
@@ -152,7 +152,7 @@ typedef struct memory {
 
 static memory memory_of(const job *j, int worker) {
     float *at = fm_plan_scratch(j->run->plan, worker);
-    memory m = {.work = at, .queries = at + aligned(fm_attention_work(j->queries))};
+    memory m = {.work = at, .queries = at + aligned(fm_attention_work(j->queries, j->s->d_k))};
     float *small = m.queries + aligned(j->queries * j->s->d_k);
     m.block = (fm_attention_sums){small, small + j->queries, small + aligned(4 * j->queries), j->s->d_v};
     m.m = small + 2 * j->queries;
@@ -167,9 +167,11 @@ static fm_attention prepare(const job *j, const tile *t, const memory *m) {
     fm_attention_rows values = keys;
     values.offset = s->value_offset + t->group * s->value_step;
     gather(j, t, m->queries);
-    return (fm_attention){.k = j->run->kernels, .rows = t->rows, .heads = t->heads, .d_k = s->d_k,
-                          .d_v = s->d_v, .position = t->segment->position + t->row - t->segment->row,
-                          .keys = keys, .values = values, .queries = m->queries, .work = m->work};
+    fm_attention a = {.k = j->run->kernels, .rows = t->rows, .heads = t->heads, .d_k = s->d_k,
+                      .d_v = s->d_v, .position = t->segment->position + t->row - t->segment->row,
+                      .keys = keys, .values = values, .queries = m->queries, .work = m->work};
+    fm_attention_begin(&a, 0);
+    return a;
 }
 
 /* Where the result of a row of a tile goes: heads one behind the other. */
@@ -243,12 +245,22 @@ static int64_t count_blocks(const job *j) {
     return n;
 }
 
+/* Tiles of the same rows, which see the same blocks. They take turns block by block: what one group reads
+ * of a row lies beside what the next one reads. */
+static int64_t tiles_beside(const job *j) { return j->s->groups * j->head_tiles; }
+
 /* Block `*unit` of all: its tile's number, and in *unit its number within the tile. */
 static int64_t tile_of_block(const job *j, int64_t *unit) {
-    for (int64_t i = 0;; i++) {
+    int64_t wide = tiles_beside(j);
+    for (int64_t i = 0;; i += wide) {
         tile t = tile_at(j, i);
-        if (*unit < blocks_of(&t)) return i;
-        *unit -= blocks_of(&t);
+        int64_t n = blocks_of(&t) * wide;
+        if (*unit < n) {
+            i += *unit % wide;
+            *unit /= wide;
+            return i;
+        }
+        *unit -= n;
     }
 }
 
@@ -274,7 +286,8 @@ static void compute_blocks(void *context, int64_t begin, int64_t end, int worker
     }
 }
 
-/* Query i of a tile takes in the blocks of this wave, in their order. */
+/* Query i of a tile takes in the blocks of this wave, in their order. The blocks of the tiles beside each
+ * other begin at first_unit. */
 static void merge_query(const job *j, int64_t number, int64_t i, int64_t first_unit) {
     const fm_kernels *k = j->run->kernels;
     tile t = tile_at(j, number);
@@ -282,10 +295,11 @@ static void merge_query(const job *j, int64_t number, int64_t i, int64_t first_u
     float *state = j->state + 2 * (number * j->rows * j->heads + i);
     fm_attention_sums into = {state, state + 1, out_of(j, &t, row) + i % t.heads * d, d};
     int64_t sees = (t.segment->position + t.row - t.segment->row + row) / FM_ATTENTION_BLOCK + 1;
-    int64_t from = larger(j->wave - first_unit, 0);
-    int64_t to = smaller(j->wave_end - first_unit, sees);
+    int64_t wide = tiles_beside(j), first = first_unit + number % wide;
+    int64_t from = parts(larger(j->wave - first, 0), wide);
+    int64_t to = smaller(parts(larger(j->wave_end - first, 0), wide), sees);
     for (int64_t b = from; b < to; b++) {
-        fm_attention_sums s = slot_of(j, first_unit + b);
+        fm_attention_sums s = slot_of(j, first + b * wide);
         fm_attention_sums block = {s.m + i, s.l + i, s.a + i * d, d};
         fm_attention_merge(k, 1, d, b == 0, &block, &into);
     }
@@ -300,7 +314,7 @@ static void merge_queries(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t i = begin, first = 0, number = 0; i < end; i++) {
         for (; number < i / places; number++) {
             tile t = tile_at(j, number);
-            first += blocks_of(&t);
+            if ((number + 1) % tiles_beside(j) == 0) first += blocks_of(&t) * tiles_beside(j);
         }
         tile t = tile_at(j, number);
         if (i % places < t.rows * t.heads) merge_query(j, number, i % places, first);

@@ -24,7 +24,7 @@ static int64_t map_scratch(const fm_plan *plan, const params *p, float *base, sc
     float **parts[] = {&m->tile, &m->latents, &m->keys, &m->values, &m->work, &m->queries, &m->small,
                        &m->sums, &m->state};
     int64_t sizes[] = {FM_MATMUL_SCRATCH, block * (r + dr), block * dq, block * dv,
-                       fm_attention_work(ROWS), ROWS * dq, 2 * ROWS, ROWS * dv,
+                       fm_attention_work(ROWS, dq), ROWS * dq, 2 * ROWS, ROWS * dv,
                        rows_capacity(plan) * 2};
     for (size_t i = 0; i < FM_COUNT(sizes); i++) {
         *parts[i] = base ? base + at : NULL;
@@ -73,6 +73,7 @@ static void attend_block(const job *j, const fm_segment *s, int64_t h, int64_t t
         memcpy(m->queries + i * dq, j->q + ((t + i) * shape->n_heads + h) * dq, (size_t)dq * sizeof(float));
     k->scale((float)shape->scale, (rows - first) * dq, m->queries + first * dq);
     fm_attention_sums all = {m->small, m->small + ROWS, m->sums, dv};
+    fm_attention_begin(&a, first);
     fm_attention_block(&a, block, &all);
     float *running = m->state + t, *out = j->out + (t * shape->n_heads + h) * dv;
     fm_attention_sums from = {all.m + first, all.l + first, all.a + first * dv, dv};
