@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "engine/engine.h"
 #include "model/adapters.h"
+#include "model/panels.h"
 
 #include <math.h>
 #include <sys/stat.h>
@@ -145,6 +146,35 @@ static void an_adapter_on_a_model_is_what_merging_it_would_be(void **state) {
     }
 }
 
+static void mapped_weights_are_adapted_as_packed_ones_are(void **state) {
+    (void)state;
+    fm_error err;
+    static const char *const models[] = {"gguf/tiny-llama.q8_0.gguf", "tiny-v3-fp8"};
+    for (size_t m = 0; m < FM_COUNT(models); m++) {
+        fm_store *store = open_store(golden_path(models[m]));
+        fm_model *packed = load(store), *mapped;
+        const char *folder = scratch_path(m ? "mapped1" : "mapped0"), *panels = scratch_path("model.panels");
+        float *logits[2];
+        assert_ok(fm_model_bind(store, &(fm_model_options){.pack = true}, &mapped, &err));
+        assert_ok(fm_panels_write(mapped, NULL, panels, NULL, NULL, &err));
+        assert_ok(fm_model_use_panels(mapped, panels, &err));
+        assert_ok(fm_model_load(mapped, NULL, NULL, NULL, &err));
+        write_trained(packed, "all", folder);
+        for (int i = 0; i < 2; i++) {
+            fm_adapters *a;
+            assert_ok(fm_adapters_open(i ? mapped : packed, folder, &a, &err));
+            logits[i] = logits_of(i ? mapped : packed);
+            fm_adapters_free(a);
+        }
+        assert_memory_equal(logits[0], logits[1], (size_t)packed->config.vocab_size * sizeof(float));
+        free(logits[0]);
+        free(logits[1]);
+        fm_model_free(mapped);
+        fm_model_free(packed);
+        fm_store_close(store);
+    }
+}
+
 static void one_file_fits_a_model_in_every_form(void **state) {
     (void)state;
     fm_error err;
@@ -236,6 +266,7 @@ static void without_memory_nothing_is_left(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_on_a_model_is_what_merging_it_would_be),
+        cmocka_unit_test(mapped_weights_are_adapted_as_packed_ones_are),
         cmocka_unit_test(one_file_fits_a_model_in_every_form),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(without_memory_nothing_is_left),
