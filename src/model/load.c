@@ -95,7 +95,7 @@ static void use_copies(fm_model *m, const fm_pieces *p) {
         } else if (!bytes && m->options.pack && !fm_packed_later(m, b)) {
             m->sampled += fm_binding_fingerprint(m->store, b);
         }
-        copy += bytes;
+        if (bytes) copy += bytes; /* there may be none to add to */
     }
     m->sampled_all = m->options.pack;
     m->load_bytes = p->bytes;
