@@ -98,6 +98,13 @@ fm_status fm_map_populate(const fm_map *map, size_t offset, size_t length, fm_er
     return FM_OK;
 }
 
+bool fm_map_cached(const fm_map *map, size_t offset) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char there = 1;
+    if (offset < map->size) mincore((void *)(uintptr_t)(map->data + offset / page * page), 1, &there);
+    return there & 1; /* as it was where that fails */
+}
+
 void fm_map_huge(const fm_map *map) {
     if (map->data) madvise((void *)(uintptr_t)map->data, map->size, MADV_HUGEPAGE);
 }

@@ -24,6 +24,8 @@ void fm_map_prefetch(const fm_map *map, size_t offset, size_t length);
  * shorter. On systems that cannot (Linux before 5.14) the reading is begun, as by fm_map_prefetch. Fine from several
  * threads. */
 fm_status fm_map_populate(const fm_map *map, size_t offset, size_t length, fm_error *err);
+/* Whether the page with this byte is in the system's cache; true where the system does not tell. */
+bool fm_map_cached(const fm_map *map, size_t offset);
 /* Asks for huge pages where the file system's cache can have them. A hint. */
 void fm_map_huge(const fm_map *map);
 /* Tells the system that nobody will need this range of the file again soon: the copy that it keeps in

@@ -104,14 +104,23 @@ static uint64_t new_bytes(const batch *b) {
 
 /* ---- mapped panels ----------------------------------------------------------------------------- */
 
+/* From disk, exactly these bytes: faults would read what is around them too, several times as much. */
+static void ask_for(const fm_panel_file *f, const fm_panel_entry *e) {
+    if (e->bytes && fm_map_cached(&f->map, e->offset) && fm_map_cached(&f->map, e->offset + e->bytes - 1)) return;
+    fm_map_prefetch(&f->map, e->offset, e->bytes);
+}
+
 static void read_range(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     batch *b = context;
     const fm_panel_file *f = b->layer->lazy->model->panels;
     for (int64_t i = begin; i < end; i++) {
         if (state_of(b, i) == KEPT) continue;
+        const fm_binding *const *matrices = &b->layer->bindings[b->ids[i] * MATRICES];
+        for (int matrix = 0; matrix < MATRICES; matrix++)
+            if (matrices[matrix]->ready) ask_for(f, matrices[matrix]->ready);
         for (int matrix = 0; matrix < MATRICES; matrix++) {
-            const fm_binding *m = b->layer->bindings[b->ids[i] * MATRICES + matrix];
+            const fm_binding *m = matrices[matrix];
             fm_error err;
             if (!m->ready || fm_map_populate(&f->map, m->ready->offset, m->ready->bytes, &err) == FM_OK) continue;
             if (atomic_exchange(&b->failed, true)) continue;

@@ -116,6 +116,29 @@ static void a_range_is_read_from_the_file_and_what_is_gone_is_an_error(void **st
     fm_map_close(&map);
 }
 
+static void a_range_is_populated_and_what_is_gone_is_an_error(void **state) {
+    (void)state;
+    static char text[100000];
+    fm_error err;
+    fm_map map;
+    memset(text, 'a', sizeof text - 1);
+    const char *path = scratch_path("populated");
+    write_file(path, text);
+    assert_ok(fm_map_open(path, &map, &err));
+    fm_map_huge(&map);
+    for (size_t at = 0; at < map.size; at += 33333) {
+        assert_ok(fm_map_populate(&map, at, map.size - at, &err));
+        assert_true(fm_map_cached(&map, at));
+    }
+    assert_ok(fm_map_populate(&map, map.size, 0, &err));
+    fm_map_cached(&map, SIZE_MAX); /* outside: nothing is touched */
+    assert_int_equal(truncate(path, 20000), 0);
+    assert_ok(fm_map_populate(&map, 5, 19000, &err));
+    fm_status status = fm_map_populate(&map, 15000, 50000, &err); /* before Linux 5.14 the system only begins to read */
+    assert_true(status == FM_OK || (status == FM_ERR_IO && strstr(err.message, "shortened")));
+    fm_map_close(&map);
+}
+
 static void what_cannot_be_opened_is_named(void **state) {
     (void)state;
     fm_error err;
@@ -381,6 +404,7 @@ int main(void) {
         cmocka_unit_test(dropped_pages_come_back_from_the_file),
         cmocka_unit_test(an_empty_file_maps_to_nothing),
         cmocka_unit_test(a_range_is_read_from_the_file_and_what_is_gone_is_an_error),
+        cmocka_unit_test(a_range_is_populated_and_what_is_gone_is_an_error),
         cmocka_unit_test(what_cannot_be_opened_is_named),
         cmocka_unit_test(reading_stops_at_the_limit),
         cmocka_unit_test(no_memory_for_a_file_is_an_error),
