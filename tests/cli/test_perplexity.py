@@ -121,7 +121,9 @@ class Perplexity(unittest.TestCase):
         got = json.loads(ran.out)
         self.assertEqual((got['windows'], got['scored'], got['tokens']), (1, 255, 1970))
         self.assertAlmostEqual(got['perplexity'], 19.8367, 3)
-        for options, most in ([], 1e-3), (['--activations', 'int8'], 1e-2):
+        # A mean divergence of 4.7e-5 (docs/cache.md) moves a token's log p by 0.01 and their mean over 255 by 0.0006:
+        # five times that is what rounding may do here.
+        for options, most in ([], 3e-3), (['--activations', 'int8'], 1e-2):
             rounded = json.loads(tap.fathom(*ask, *options).out)['perplexity']
             self.assertNotEqual(rounded, got['perplexity'])
             self.assertLess(abs(rounded / got['perplexity'] - 1), most)
