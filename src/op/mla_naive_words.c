@@ -1,8 +1,8 @@
 /* mla_naive_words.c: rows of a prompt over keys and values in words of BF16 (mla_unfold.h).
  *
  *     s(j) = chain over the words of (q, k(j)), then over those of (q_r, k_r(j))   q = scale * query, as BF16
- *     m = max s(j),  p(j) = exp(s(j) - m),  l = sum of 16 lanes of p(j)            of a block, in float32
- *     a = chain over the words of (p, v), position by position                     p as BF16
+ *     m = max s(j),  p(j) = exp(s(j) - m) as BF16,  l = sum of 16 lanes of p(j)    of a block, in float32
+ *     a = chain over the words of (p, v), position by position
  *
  * by the words' own chain (kernel/words.h), blocks merged left to right as everywhere (attention.h). A row's
  * last word has a half of zeros for a position that it does not see: not even a NaN comes from there. So a
@@ -126,8 +126,7 @@ static void weigh(const tile *t) {
         int64_t n = seen_by(t, i);
         float *s = t->m->scores + i * STEP_SCORES, *ml = t->m->small + i;
         ml[0] = k->max(s, n);
-        ml[ROWS] = k->exp_sum(s, n, ml[0]);
-        k->words_of_row[BF16](s, n, t->m->weights + i * STEP_WEIGHTS);
+        ml[ROWS] = k->exp_pairs(s, n, ml[0], t->m->weights + i * STEP_WEIGHTS);
     }
 }
 
