@@ -2,14 +2,13 @@
  * lies behind is reached too: 0 the header's hash, 1 the directory's, 2 version and order of bytes. What opens can be
  * read to its end. */
 #include "fuzz.h"
+#include "fuzz_file.h"
 
 #include "base/hash.h"
 #include "pack/panel_file.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { HEADER = 64, AT_HASH = 56, BEGIN = 4096, ENTRY = 40 };
@@ -55,10 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(bytes != NULL);
     memcpy(bytes, data + 1, n);
     if (n >= HEADER) repair(bytes, n, data[0]);
-    int fd = memfd_create("panels", 0);
-    FUZZ_CHECK(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char path[FUZZ_PATH];
+    int fd = fuzz_file(bytes, n, path);
     fm_error err = {0};
     fm_panel_file f;
     fm_status status = fm_panel_file_open(path, &f, &err);

@@ -2,14 +2,13 @@
  * header's hash is put right first, so that what lies behind it is reached too. What opens can be walked
  * to its end. */
 #include "fuzz.h"
+#include "fuzz_file.h"
 
 #include "base/hash.h"
 #include "train/shard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { HEADER = 128, AT_HASH = 120, VERSION = 1, MOST = 4096 };
@@ -45,10 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint64_t hash = fm_hash(bytes, AT_HASH, VERSION);
         memcpy(bytes + AT_HASH, &hash, sizeof hash);
     }
-    int fd = memfd_create("shard", 0);
-    FUZZ_CHECK(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char path[FUZZ_PATH];
+    int fd = fuzz_file(bytes, n, path);
     fm_error err = {0};
     fm_shard s;
     fm_status status = fm_shard_open(path, &s, &err);

@@ -2,6 +2,7 @@
  * the cache type, bit 2 whether checksums and the model's fingerprint are put right first, so that what
  * lies behind them is reached too. What loads must save again as the very same bytes, and go on. */
 #include "fuzz.h"
+#include "fuzz_file.h"
 
 #include "base/hash.h"
 #include "engine/sequence.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { AT_VERSION = 8, AT_FINGERPRINT = 16, AT_HASH = 120, HEADER = 128, TYPES = 3 };
@@ -95,10 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(bytes != NULL);
     memcpy(bytes, data + 1, n);
     if (data[0] & 4) repair(bytes, n, e);
-    int fd = memfd_create("snapshot", 0);
-    FUZZ_CHECK(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char path[FUZZ_PATH];
+    int fd = fuzz_file(bytes, n, path);
     fm_error err = {0};
     fm_sequence *s;
     fm_status status = fm_sequence_load(e, path, &s, &err);
