@@ -33,8 +33,9 @@
     LAYOUT(IQ3_XXS, iq3_xxs, level)                                                                \
     LAYOUT(IQ3_S, iq3_s, level)                                                                    \
     LAYOUT(F8, f8, level)
-/* Layouts whose codes are multiplied as integers. */
-#define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
+/* Layouts whose codes are multiplied as integers: codes that number even steps, and others, which number values
+ * of a table or of a book. */
+#define FM_X86_STEP_CODES(LAYOUT, level)                                                           \
     LAYOUT(Q8_0, q8_0, level)                                                                      \
     LAYOUT(Q4_0, q4_0, level)                                                                      \
     LAYOUT(Q4_1, q4_1, level)                                                                      \
@@ -44,7 +45,8 @@
     LAYOUT(Q3_K, q3_k, level)                                                                      \
     LAYOUT(Q4_K, q4_k, level)                                                                      \
     LAYOUT(Q5_K, q5_k, level)                                                                      \
-    LAYOUT(Q6_K, q6_k, level)                                                                      \
+    LAYOUT(Q6_K, q6_k, level)
+#define FM_X86_BOOK_CODES(LAYOUT, level)                                                           \
     LAYOUT(IQ4_NL, iq4_nl, level)                                                                  \
     LAYOUT(IQ4_XS, iq4_xs, level)                                                                  \
     LAYOUT(TCQ4, tcq4, level)                                                                      \
@@ -56,6 +58,8 @@
     LAYOUT(IQ3_XXS, iq3_xxs, level)                                                                \
     LAYOUT(IQ3_S, iq3_s, level)                                                                    \
     LAYOUT(MXFP4, mxfp4, level)
+#define FM_X86_CODES_LAYOUTS(LAYOUT, level)                                                        \
+    FM_X86_STEP_CODES(LAYOUT, level) FM_X86_BOOK_CODES(LAYOUT, level)
 #define FM_X86_LAYOUTS(LAYOUT, level) LAYOUT(ROWS, rows, level) FM_X86_PACKED_LAYOUTS(LAYOUT, level)
 
 #define FM_DECLARE_UNPACK(id, name, level)                                                         \
