@@ -1,5 +1,5 @@
 """Checkpoints of pretraining, opened by others: by Hugging Face's transformers as they are, by llama.cpp as `convert`
-makes them. Both must see the same logits as we do. Neither program comes with Fathom: bench/peers/pytorch and
+makes them, with an adapter merged into them too. Both must see the same logits as we do. Neither program comes with Fathom: bench/peers/pytorch and
 bench/peers/build fetch them, and until then these are skipped."""
 import json
 import math
@@ -13,6 +13,7 @@ import unittest
 import tap
 
 sys.path.insert(0, os.path.join(tap.SOURCE, 'tests/cli'))
+import adapters  # noqa: E402
 import learning_data  # noqa: E402
 import safetensors  # noqa: E402
 
@@ -64,9 +65,9 @@ class OpenCheckpoints(unittest.TestCase):
                 self.checkpoints[name] = json.loads(said)['checkpoint']
         return self.checkpoints
 
-    def logits(self, folder, ids):
+    def logits(self, folder, ids, *options):
         out = self.path('logits.safetensors')
-        self.make('logits', folder, '--ids', ','.join(map(str, ids)), '--out', out)
+        self.make('logits', folder, '--ids', ','.join(map(str, ids)), '--out', out, *options)
         tensor = safetensors.read(out)['logits']
         v = tensor.shape[1]
         return [tensor.values[i * v:(i + 1) * v] for i in range(tensor.shape[0])]
@@ -106,26 +107,47 @@ class OpenCheckpoints(unittest.TestCase):
         # It begins every chunk with the token that begins the first one.
         return [(tokens[:1] + tokens[c * context + 1:(c + 1) * context], rows[c * per_chunk:(c + 1) * per_chunk]) for c in range(chunks)]
 
-    def test_llama_cpp_opens_what_convert_makes_of_a_checkpoint_and_computes_its_logits(self):
+    def seen_by_llama_cpp(self, file):
+        """What llama.cpp computes from a GGUF file over a text: (tokens, rows) of each chunk."""
         if not os.path.exists(LLAMA):
             self.skipTest('llama.cpp is not here: bench/peers/build builds it')
         text, out = self.path('words.txt'), self.path('llama.kld')
         with open(text, 'w') as f:
             f.write(' '.join(learning_data.WORDS[(i * i + i // 7) % 13] for i in range(2000)))
+        ran = tap.run(LLAMA, '-m', file, '-f', text, '-c', CONTEXT, '-b', CONTEXT, '--chunks', CHUNKS, '-ctk', 'f32', '-ctv',
+                      'f32', '-fa', 'off', '-t', 1, '--kl-divergence-base', out)
+        self.assertEqual(ran.code, 0, (file, ran))
+        return self.log_probabilities(out)
+
+    @staticmethod
+    def farthest(rows, mine):
+        """The largest distance of our log-probabilities from llama.cpp's, in what its file rounds away and what the
+        order of float32's sums does."""
+        worst = 0.0
+        for (step, theirs), row in zip(rows, mine):
+            most = max(row)
+            total = most + math.log(sum(math.exp(x - most) for x in row))
+            for a, b in zip(row, theirs):
+                if a > most - 15.9:  # what lies lower is not told apart
+                    worst = max(worst, abs(a - total - b) / (step / 2 + 3e-5))
+        return worst
+
+    def test_llama_cpp_opens_what_convert_makes_of_a_checkpoint_and_computes_its_logits(self):
         for name, folder in self.trained().items():
             file = self.path(name + '.gguf')
             self.make('convert', folder, file, '--dtype', 'f32')
-            ran = tap.run(LLAMA, '-m', file, '-f', text, '-c', CONTEXT, '-b', CONTEXT, '--chunks', CHUNKS, '-ctk', 'f32', '-ctv',
-                          'f32', '-fa', 'off', '-t', 1, '--kl-divergence-base', out)
-            self.assertEqual(ran.code, 0, (name, ran))
-            for tokens, rows in self.log_probabilities(out):
-                mine = self.logits(folder, tokens)[CONTEXT // 2:]
-                for (step, theirs), row in zip(rows, mine):
-                    most = max(row)
-                    total = most + math.log(sum(math.exp(x - most) for x in row))
-                    for a, b in zip(row, theirs):
-                        if a > most - 15.9:  # what lies lower is not told apart
-                            self.assertLess(abs(a - total - b), step / 2 + 3e-5, name)
+            for tokens, rows in self.seen_by_llama_cpp(file):
+                self.assertLess(self.farthest(rows, self.logits(folder, tokens)[CONTEXT // 2:]), 1, name)
+
+    def test_llama_cpp_opens_a_model_with_its_adapter_merged_and_computes_what_the_two_apart_do(self):
+        for name, folder in self.trained().items():
+            file, lora = self.path(name + '-merged.gguf'), self.path(name + '.lora')
+            adapters.make(lora, folder, layers=range(SMALL['num_hidden_layers']))
+            self.make('convert', folder, file, '--lora', lora, '--dtype', 'f32')
+            for tokens, rows in self.seen_by_llama_cpp(file):
+                apart = self.logits(folder, tokens, '--lora', lora)[CONTEXT // 2:]
+                self.assertLess(self.farthest(rows, apart), 1, name)
+                self.assertGreater(self.farthest(rows, self.logits(folder, tokens)[CONTEXT // 2:]), 100, name)
 
 
 if __name__ == '__main__':
