@@ -466,8 +466,8 @@ for name, (flags, reply) in REPLIES.items():
 
 # ---- files of panels -------------------------------------------------------------------------------
 
-def panels_file(flags, entries, panels, tail=8, version=1, reserved=0):
-    """Hashes are left to the target, as `flags` tell it; an entry is (key, offset, bytes)."""
+def panels_file(flags, entries, panels, tail=8, version=0, reserved=0):
+    """Version and hashes are left to the target, as `flags` tell it; an entry is (key, offset, bytes)."""
     head = b'fathompn' + struct.pack('<IIQQQQQQ', version, 0x01020304, 7, len(entries), len(panels), reserved, 0, 0)
     directory = b''.join(struct.pack('<5Q', key, offset, size, 9, 5) for key, offset, size in entries)
     return bytes([flags]) + head + bytes(4096 - len(head)) + panels + directory + bytes(tail)
@@ -475,15 +475,18 @@ def panels_file(flags, entries, panels, tail=8, version=1, reserved=0):
 
 def panels_seeds():
     some = [(1, 4096, 128), (2, 4224, 64), (3, 4288, 0)]
-    yield 'whole', panels_file(3, some, bytes(range(192)))
-    yield 'empty', panels_file(3, [], b'')
-    yield 'cut', panels_file(3, some, bytes(range(192)), tail=3)
-    yield 'version', panels_file(3, some, bytes(192), version=2)
+    yield 'whole', panels_file(39, some, bytes(range(192)))
+    yield 'damaged', panels_file(7, some, bytes(range(192)))
+    yield 'empty', panels_file(7, [], b'')
+    yield 'cut', panels_file(7, some, bytes(range(192)), tail=3)
+    yield 'version', panels_file(3, some, bytes(192))
     yield 'elsewhere', panels_file(7, [(1, 4160, 128), (2, 4224, 64)], bytes(192))
     yield 'beyond', panels_file(7, [(1, 4096, 128), (2, 4224, (1 << 64) - 64)], bytes(192))
     yield 'uncovered', panels_file(7, some, bytes(256))
-    yield 'unhashed', panels_file(0, some, bytes(192))
-    yield 'head', b'\3fathompn'
+    yield 'unhashed', panels_file(4, some, bytes(192))
+    yield 'directory', panels_file(5, some, bytes(192))
+    yield 'made', panels_file(63, [(i, 3 * i, 5 * i) for i in range(9)], bytes(700), tail=11)
+    yield 'head', b'\7fathompn'
 
 
 for name, data in panels_seeds():
