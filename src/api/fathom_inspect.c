@@ -33,12 +33,16 @@ static fm_status weigh(const fm_store *store, const fathom_model_options *o, boo
     char *path, *ignored;
     what.pack = pack;
     FM_TRY(fm_model_bind(store, &what, model, err));
-    fm_status status = pack ? fm_api_use_panels(*model, o, &path, &ignored, err) : FM_OK;
-    if (pack && status == FM_OK) {
-        fm_free(path);
-        fm_free(ignored);
+    *bytes = fm_model_memory(*model);
+    if (!pack) return FM_OK;
+    fm_status status = fm_api_use_panels(*model, o, &path, &ignored, err);
+    if (status != FM_OK) {
+        fm_model_free(*model);
+        *model = NULL;
+        return status;
     }
-    FM_TRY(status);
+    fm_free(path);
+    fm_free(ignored);
     *bytes = fm_model_memory(*model);
     return FM_OK;
 }

@@ -249,6 +249,25 @@ static void what_cannot_be_inspected_is_refused_in_words(void **state) {
     assert_null(json);
 }
 
+/* A model that is bound by then is given up. */
+static void panels_that_were_asked_for_and_do_not_fit_leave_nothing_behind(void **state) {
+    (void)state;
+    fathom_error e;
+    char *json = NULL;
+    fathom_model_options o = fathom_model_defaults();
+    fm_mem_stats before = fm_mem_statistics();
+    static const char *const files[] = {"none.panels", "tiny-v3/config.json"};
+    static const fathom_status wanted[] = {FATHOM_ERR_IO, FATHOM_ERR_FORMAT};
+    for (size_t i = 0; i < FM_COUNT(files); i++) {
+        o.panels = golden_path(files[i]);
+        assert_int_equal(fathom_inspect(golden_path("tiny-v3"), &o, &json, &e), wanted[i]);
+        assert_contains(e.message, files[i]);
+        assert_null(json);
+    }
+    fm_mem_stats after = fm_mem_statistics();
+    for (int i = 0; i < FM_MEM_PURPOSES; i++) assert_int_equal(after.live_bytes[i], before.live_bytes[i]);
+}
+
 static void running_out_of_memory_is_a_sentence_at_every_step(void **state) {
     (void)state;
     fathom_model_options o = fathom_model_defaults();
@@ -277,6 +296,7 @@ int main(void) {
         cmocka_unit_test(a_third_layout_of_the_up_projection_is_recognised),
         cmocka_unit_test(deepseek_v3_is_understood_at_its_real_size),
         cmocka_unit_test(what_cannot_be_inspected_is_refused_in_words),
+        cmocka_unit_test(panels_that_were_asked_for_and_do_not_fit_leave_nothing_behind),
         cmocka_unit_test(running_out_of_memory_is_a_sentence_at_every_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
