@@ -55,6 +55,7 @@ static fm_status run(job *j, const char *path, const int32_t *ids, size_t n,
     FM_TRY(fm_model_bind(j->store, &what, &j->model, err));
     if (o->adapter) FM_TRY(fm_adapters_open(j->model, o->adapter, &j->adapters, err));
     uint64_t need = fm_model_memory(j->model), limit = resolved.memory_limit;
+    if (j->adapters) need += fm_adapters_bytes(j->adapters);
     if (limit && need > limit)
         return fm_fail(err, FM_ERR_MEMORY, "%s needs %.1f GiB for its weights and %.1f GiB are "
                        "available: use a smaller quantisation", path, (double)need / (1 << 30),
