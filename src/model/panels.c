@@ -280,7 +280,7 @@ fm_status fm_panels_populate(const fm_model *m, fm_pool *pool,
         fm_pool_for(pool, (int64_t)((p.end - p.first + STRETCH - 1) / STRETCH), 1, populate_range, &p);
         if (atomic_load(&p.failed)) {
             if (err) *err = p.error;
-            return p.error.code;
+            return fm_error_prefix(err, p.error.code, "the file of panels");
         }
         if (progress && !progress(context, (double)(p.end - f->begin) / (double)all))
             return fm_fail(err, FM_ERR_CANCELLED, "loading was cancelled");

@@ -222,6 +222,24 @@ static void a_damaged_matrix_is_found_by_checking(void **state) {
     close_all(&o);
 }
 
+/* The system is asked for what loading will touch before it is touched, which would be the end of the process. */
+static void panels_that_are_cut_while_they_are_opened_are_an_error_of_loading(void **state) {
+    (void)state;
+    const char *panels = scratch_path("short.panels");
+    fm_error err = {0};
+    write_panels(golden_path("tiny-v3"), panels, 2);
+    opened o = open_bound(golden_path("tiny-v3"), 1, false, 2);
+    assert_ok(fm_model_use_panels(o.model, panels, &err));
+    const fm_map *map = &o.model->panels->map;
+    assert_int_equal(truncate(panels, 4096), 0);
+    if (fm_map_populate(map, map->size - 1, 1, &err) == FM_OK)
+        skip_because("the kernel is older than 5.14 and cannot populate a mapping");
+    assert_int_equal(fm_model_load(o.model, o.pool, NULL, NULL, &err), FM_ERR_IO);
+    bool says = strstr(err.message, "the file of panels: ") && strstr(err.message, "shortened");
+    if (!says) fail_msg("'%s'", err.message);
+    close_all(&o);
+}
+
 /* ---- what can go wrong --------------------------------------------------------------------------- */
 
 static void failed_allocations_leave_nothing_behind(void **state) {
@@ -286,6 +304,7 @@ int main(void) {
         cmocka_unit_test(panels_of_other_files_are_not_used),
         cmocka_unit_test(panels_of_another_model_are_not_used),
         cmocka_unit_test(a_damaged_matrix_is_found_by_checking),
+        cmocka_unit_test(panels_that_are_cut_while_they_are_opened_are_an_error_of_loading),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
         cmocka_unit_test(progress_goes_forward_and_may_cancel),
     };
