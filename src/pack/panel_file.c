@@ -1,4 +1,4 @@
-/* Little-endian, nothing padded but where it says so:
+/* In the order of bytes of the machine that wrote it, nothing padded but where it says so:
  *
  *   header     64 bytes, drawn below; the last 8 are the hash of those before
  *   zeros      up to byte 4096
@@ -13,7 +13,6 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MAGIC "fathompn"
@@ -92,9 +91,11 @@ static fm_status read_parts(fm_panel_file *f, fm_error *err) {
 
 bool fm_panel_file_recognise(const char *path) {
     char magic[sizeof(MAGIC) - 1];
-    FILE *f = fopen(path, "rbe");
-    bool is = f && fread(magic, sizeof magic, 1, f) == 1 && memcmp(magic, MAGIC, sizeof magic) == 0;
-    if (f) fclose(f);
+    fm_map map; /* which waits for no pipe */
+    if (fm_map_open(path, &map, NULL) != FM_OK) return false;
+    bool is = map.size >= sizeof magic && fm_map_read(&map, 0, sizeof magic, magic, NULL) == FM_OK &&
+              memcmp(magic, MAGIC, sizeof magic) == 0;
+    fm_map_close(&map);
     return is;
 }
 
