@@ -44,10 +44,10 @@ typedef struct memory {
     float *scores;      /* [ROWS] of a block */
     uint32_t *weights;  /* the same as words */
     float *sums;        /* [ROWS, dv] of a block */
-    float *small;       /* m and l of a block, [ROWS] each; */
-    float *state;       /* and running, for the rows of a unit */
+    float *small;       /* m and l of a block, [ROWS] each ... */
+    float *state;       /* ... and running, for the rows of a unit */
     uint32_t *edge;     /* one word of every column of the values */
-    float *query;
+    float *query;       /* one, scaled */
 } memory;
 
 static fm_mla_shape one_head(const fm_mla_shape *s) {
@@ -60,20 +60,26 @@ static int64_t query_step(const fm_mla_shape *s) {
     return fm_words_row_step(words_of(s->nope_dim) + words_of(s->rope_dim));
 }
 
-/* In words of four bytes, which floats are too. */
+/* The next words of four bytes, which floats are too; without memory they are only counted. */
+static void *take(uint32_t *base, int64_t *at, int64_t words) {
+    void *mine = base ? base + *at : NULL;
+    *at += (words + 15) / 16 * 16;
+    return mine;
+}
+
 static int64_t map_memory(const fm_plan *plan, const fm_mla_shape *s, uint32_t *base, memory *m) {
     const fm_mla_shape one = one_head(s);
     int64_t rows = fm_plan_options_of(plan)->rows, at = 0;
-    void **parts[] = {(void **)&m->unfold, (void **)&m->block, (void **)&m->queries, (void **)&m->scores,
-                      (void **)&m->weights, (void **)&m->sums, (void **)&m->small, (void **)&m->state,
-                      (void **)&m->edge, (void **)&m->query};
-    int64_t sizes[] = {fm_unfold_scratch(s), (int64_t)(fm_unfold_block_bytes(&one) / sizeof(uint32_t)),
-                       rows * query_step(s), ROWS * STEP_SCORES, ROWS * STEP_WEIGHTS, ROWS * s->v_dim,
-                       2 * ROWS, 2 * rows, (s->v_dim + FM_PANEL), s->nope_dim + s->rope_dim};
-    for (size_t i = 0; i < FM_COUNT(sizes); i++) {
-        *parts[i] = base ? base + at : NULL;
-        at += (sizes[i] + 15) / 16 * 16;
-    }
+    m->unfold = take(base, &at, fm_unfold_scratch(s));
+    m->block = take(base, &at, (int64_t)(fm_unfold_block_bytes(&one) / sizeof(uint32_t)));
+    m->queries = take(base, &at, rows * query_step(s));
+    m->scores = take(base, &at, ROWS * STEP_SCORES);
+    m->weights = take(base, &at, ROWS * STEP_WEIGHTS);
+    m->sums = take(base, &at, ROWS * s->v_dim);
+    m->small = take(base, &at, 2 * ROWS);
+    m->state = take(base, &at, 2 * rows);
+    m->edge = take(base, &at, s->v_dim + FM_PANEL);
+    m->query = take(base, &at, s->nope_dim + s->rope_dim);
     return at;
 }
 
