@@ -16,8 +16,8 @@ static const uint64_t shard_default = 5000000000u;
 /* Tensors whose numbers changed, and the types of the first of them. */
 typedef struct rounding {
     size_t n;
-    fm_dtype from, to;
-    bool others; /* not all were `from` */
+    fm_dtype from, to; /* the first one's */
+    bool others;       /* not all were `from` */
 } rounding;
 
 typedef struct conversion {
@@ -58,6 +58,11 @@ static bool loses(const fm_outlined *item) {
     return item->dtype != FM_DTYPE_F32 && (fm_outlined_source(item) != item->dtype || fm_outlined_merges(item));
 }
 
+/* A sum with an adapter is made in float32, whatever the weight was (merge.h). */
+static fm_dtype rounded_from(const fm_outlined *item) {
+    return fm_outlined_merges(item) ? FM_DTYPE_F32 : fm_outlined_source(item);
+}
+
 static bool is_small(const fm_outlined *item) {
     return item->n_dims == 1 || item->role == FM_ROLE_ROUTER;
 }
@@ -65,8 +70,8 @@ static bool is_small(const fm_outlined *item) {
 static void note_rounding(conversion *c, const fm_outlined *item) {
     rounding *r = &c->rounded[item->dtype != FM_DTYPE_F8_E4M3];
     if (!loses(item)) return;
-    if (r->n++ == 0) r->from = fm_outlined_source(item), r->to = item->dtype;
-    r->others |= fm_outlined_source(item) != r->from;
+    if (r->n++ == 0) r->from = rounded_from(item), r->to = item->dtype;
+    r->others |= rounded_from(item) != r->from;
 }
 
 static void say_rounding(const conversion *c) {
