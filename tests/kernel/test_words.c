@@ -295,7 +295,7 @@ static void scores_of_rows_are_products_of_words(void **state) {
     (void)state;
     enum { STEP = 83, LDY = 19 };
     const fm_kernels *k = fm_kernels_get(fm_cpu_detect()), *ref = fm_kernels_get(FM_CPU_REF);
-    if (!k->pair_scores) skip();
+    if (!k->pair_scores) return; /* this level has none */
     dice d = {.seed = 39};
     for (int64_t n = 1; n <= STEP - 3; n += 1 + n / 7) {
         float *x = random_floats(&d, 16 * 2 * n), *q = random_floats(&d, 16 * 2 * n);
