@@ -98,7 +98,7 @@ struct fm_model {
     struct fm_lazy *lazy;             /* ... but those that are packed when they are chosen; NULL: none */
     struct fm_panel_file *panels;     /* mapped instead of packed (panels.h); NULL: none */
     uint64_t mapped_bytes;            /* of it, that this model uses */
-    struct fm_binding *bindings;      /* every matrix with the entry it came from, in bind order */
+    struct fm_binding *bindings;      /* every matrix with the entry it came from; in any order */
     size_t n_bindings, bindings_capacity;
     uint64_t adapted;                 /* a number for the adapters that are on (adapters.h); 0: none */
     uint64_t parameters;              /* elements of all bound weights (a tied head counts once, the

@@ -92,7 +92,7 @@ static inline fm_token fm_bpe_char(const fm_bpe *bpe, int before, const unsigned
     if (before >= 0 && bpe->seams[before << 8 | s[0]] <= level) return -1;
     const unsigned char *end = s + *length;
     if (size > *length && (fm_bpe_continues(*end) || bpe->seams[end[-1] << 8 | *end] <= level)) return -1;
-    return found & (FM_VOCAB_MAX - 1);
+    return found & ((1 << FM_CHAR_PIECE_BITS) - 1);
 }
 
 /* One call's working memory: ready when zero but for `unknown`. */

@@ -1,5 +1,4 @@
-/* rows_avx512.c: rows of a cache as floats, straight or turned into panels of 16 rows.
- What is turned becomes
+/* rows_avx512.c: rows of a cache as floats, straight or turned into panels of 16 rows. What is turned becomes
  * floats only behind the shuffles. */
 #include "kernel/x86/rows.h"
 #include "kernel/x86/turn_avx512.h"
