@@ -390,6 +390,7 @@ int main(int argc, char **argv) {
     if (fm_pool_new(threads, &pool, &err) != FM_OK) return 1;
     printf("%s, %d threads for products\n", fm_cpu_brand(), fm_pool_threads(pool));
     for (int level = (int)first; level <= (int)last; level++) {
+        if (!fm_cpu_has((fm_cpu_level)level)) continue; /* AVX-VNNI, which not all have that have AVX-512 */
         const fm_kernels *k = fm_kernels_get((fm_cpu_level)level);
         printf("%s, one thread, in cache\n", k->name);
         for (size_t i = 0; i < FM_COUNT(kernel_cases); i++)
