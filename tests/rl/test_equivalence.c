@@ -320,6 +320,7 @@ static void known_holes_are_closed(void **state) {
     (void)state;
     static const pair pairs[] = {
         {"9", "4.5*2", 'W'},
+        {"x+1", "x+\\sin(\\pi/4611686018427387904)^2+\\cos(\\pi/4611686018427387904)^2", 'R'}, /* 2^62 */
         {"8", "2**3", 'W'},
         {"3", "7//2", 'W'},
         {"2", "12", 'W'},

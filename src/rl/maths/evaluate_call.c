@@ -7,7 +7,7 @@ enum { UNITY_MAX = 240 }; /* roots of unity in a proof */
  * d the denominator of q. */
 static bool circular_part(fm_place *at, bool sine, const fmpq_t q, fm_known *out) {
     slong d = fmpz_fits_si(fmpq_denref(q)) ? fmpz_get_si(fmpq_denref(q)) : UNITY_MAX;
-    if (at->proof && 4 * d > UNITY_MAX) return fm_place_fail(at);
+    if (at->proof && d > UNITY_MAX / 4) return fm_place_fail(at);
     (sine ? arb_sin_pi_fmpq : arb_cos_pi_fmpq)(acb_realref(out->v), q, at->precision);
     arb_zero(acb_imagref(out->v));
     if (at->proof && d > 1) fm_place_count_root(at, (int)n_euler_phi((ulong)(4 * d)), 1000 + (uint64_t)d);
