@@ -1,5 +1,6 @@
 /* codes_avx2.c: products of integers on AVX2: up to 4 rows of bytes by a panel, that is by two vectors of
- * 8 lanes. A row of x is one of them, or two where its codes have two bytes. Many rows: codes_opened_avx2.h.
+ * 8 lanes. A row of x is one of them, or two where its codes have two bytes. Many rows: codes_opened_avx2.h and
+ * codes_wide_avx2.h.
  * See codes.h for the definition.
  *
  * Cell (r, h) of a tile is row r of bytes and half h of the panel: an int16 sum of some fours of the
@@ -7,7 +8,7 @@
  * Every accumulator is a variable with a name: gcc keeps an array of them in memory.
  *
  * Compiled twice: for AVX2 alone, and with AVX-VNNI, whose vpdpbusd adds to an int32 at once. */
-#include "kernel/x86/codes_opened_avx2.h"
+#include "kernel/x86/codes_wide_avx2.h"
 
 #include <string.h>
 
@@ -240,10 +241,12 @@ static FM_INLINE void multiply(const int layout, const bool two, const fm_panels
                                const void *x, int64_t ldx, int64_t rows, float *y, int64_t ldy) {
     tile t = {.w = (const char *)w->data + (size_t)begin * w->panel_bytes, .n_in = w->n_in, .x = x,
               .x_step = (size_t)ldx * (two ? sizeof(fm_codes16) : sizeof(fm_codes)), .y = y, .ldy = ldy};
-    if (opened_like(layout) >= 0 && rows * (two ? 2 : 1) >= LEAST_OPENED) {
+    const bool wide = is_wide(layout, two);
+    if ((wide || opened_like(layout) >= 0) && rows * (two ? 2 : 1) >= LEAST_OPENED) {
         opened_rows r = {.panels = t.w, .panel_bytes = w->panel_bytes, .n_panels = end - begin, .n_in = t.n_in,
                          .x = t.x, .x_step = t.x_step, .y = y, .ldy = ldy};
-        multiply_many_rows(r, layout, two, rows);
+        if (wide) multiply_many_wide(r, layout, two, rows);
+        else multiply_many_rows(r, layout, two, rows);
         return;
     }
     for (; begin < end; begin++, t.w += w->panel_bytes, t.y += FM_PANEL)

@@ -2,8 +2,9 @@
  * an L1 cache, codes as vpmaddubsw or vpdpbusd takes them, scales and minima as floats; then every tile
  * of rows reads them from there, so that a tile costs nothing but its products and its chains.
  *
- * A tile has up to 4 rows of bytes, which is 4 rows of x or 2 of two bytes, by one panel. Layouts whose
- * opened codes are alike share a tile's code. */
+ * A tile has 3 or 4 rows of bytes by one panel, which is as many rows of x or, with AVX-VNNI, 1 or 2 of two bytes.
+ * Layouts whose opened codes are alike share a tile's code. Without AVX-VNNI, codes of two bytes and weights
+ * that would give their sign to every row have other tiles: codes_wide_avx2.h. */
 #pragma once
 
 #include "kernel/x86/codes_avx2.h"
@@ -12,19 +13,35 @@
 
 enum {
     OPENED_BLOCKS = 16, /* of 32 columns: two of the largest blocks of a layout */
-    OPENED_BYTES = 4,   /* rows of bytes of a tile */
+    OPENED_ROWS = 4,    /* of bytes of a tile */
     LEAST_OPENED = 12,  /* rows of bytes for which opening apart pays */
     MOST_OPENED = 256,  /* rows whose 512 columns stay in an L2 cache */
 };
 
+/* Columns of a panel: codes as bytes, in half the place, or as words of 16 bits, of every four the even ones
+ * before the odd ones. */
 typedef struct opened {
-    __m256i code[OPENED_BLOCKS][8][2];  /* [block][fours][half] */
-    __m256 scale[2 * OPENED_BLOCKS][2]; /* [group][half] */
+    __m256i code[OPENED_BLOCKS * 16][2]; /* [fours, or twos][half] */
+    __m256 scale[2 * OPENED_BLOCKS][2];  /* [group][half] */
     __m256 minimum[2 * OPENED_BLOCKS][2];
 } opened;
 
+/* Four codes as two and two words, signed. */
+static FM_INLINE void put_words(const int layout, __m256i v, __m256i even_odd[2]) {
+    if (gives_sign(layout)) {
+        even_odd[0] = _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8);
+        even_odd[1] = _mm256_srai_epi16(v, 8);
+        return;
+    }
+    const int bits = offset_bits(layout);
+    const __m256i offset = _mm256_set1_epi16(bits < 0 ? 0 : (short)(1 << bits));
+    even_odd[0] = _mm256_sub_epi16(_mm256_and_si256(v, _mm256_set1_epi16(255)), offset);
+    even_odd[1] = _mm256_sub_epi16(_mm256_srli_epi16(v, 8), offset);
+}
+
 /* Opens blocks of 32 columns of a panel, from column k. */
-static FM_INLINE void open_columns(const int layout, const char *panel, int64_t k, int blocks, opened *o) {
+static FM_INLINE void open_columns(const int layout, const bool words, const char *panel, int64_t k, int blocks,
+                                   opened *o) {
     const int columns = group_columns(layout), parts = FM_CODES / columns, fours = columns / 4;
     const int together = blocks_together(layout);
     for (int first = 0; first < blocks; first += together) {
@@ -40,8 +57,17 @@ static FM_INLINE void open_columns(const int layout, const char *panel, int64_t 
                     const int g = parts * i + part, to = parts * first + g;
                     lines l = lines_at(layout, words_of(layout, b, g), h);
 #pragma GCC unroll 8
-                    for (int j = 0; j < fours; j++)
-                        o->code[first + i][fours * part + j][h] = codes_of(layout, &l, part, j);
+                    for (int j = 0; j < fours; j++) {
+                        const int at = fours * to + j;
+                        __m256i v = codes_of(layout, &l, part, j), two[2];
+                        if (!words) {
+                            o->code[at][h] = v;
+                            continue;
+                        }
+                        put_words(layout, v, two);
+                        o->code[2 * at][h] = two[0];
+                        o->code[2 * at + 1][h] = two[1];
+                    }
                     o->scale[to][h] = scale_of(layout, b, &f, g, h);
                     if (has_minimum(layout)) o->minimum[to][h] = minimum_of(layout, b, &f, g, h);
                 }
@@ -62,7 +88,7 @@ typedef struct opened_tile {
     int lines;
 } opened_tile;
 
-/* The layout whose tiles serve this one; -1: there is none, and every tile opens its weights for itself. */
+/* The layout whose tiles serve this one; -1: there is none. */
 static FM_INLINE int opened_like(const int layout) {
     switch (layout) {
     case FM_LAYOUT_Q4_1: return FM_LAYOUT_Q4_K;
@@ -74,11 +100,11 @@ static FM_INLINE int opened_like(const int layout) {
     case FM_LAYOUT_Q4_K:
     case FM_LAYOUT_Q5_K:
     case FM_LAYOUT_Q6_K: return layout;
-    default: return offset_bits(layout) == 7 ? FM_LAYOUT_Q8_0 : -1;
+    default: return VNNI && offset_bits(layout) == 7 ? FM_LAYOUT_Q8_0 : -1;
     }
 }
 
-static FM_INLINE __m256i four_of(const int8_t *code) {
+static FM_INLINE __m256i four_of(const void *code) {
     int32_t v;
     memcpy(&v, code, sizeof v);
     return _mm256_set1_epi32(v);
@@ -90,10 +116,10 @@ static FM_INLINE __m256i four_of(const int8_t *code) {
     (!two ? ROW(r)->code : (r) % 2 ? ((const fm_codes16 *)(const void *)ROW((r) / 2))->second      \
                                    : ROW((r) / 2)->code)
 
-#define EACH_BYTES(M)                                                                              \
+#define EACH_OPENED(M)                                                                             \
     do {                                                                                           \
         M(0);                                                                                      \
-        if (R > 1) M(1);                                                                           \
+        M(1);                                                                                      \
         if (R > 2) M(2);                                                                           \
         if (R > 3) M(3);                                                                           \
     } while (0)
@@ -102,8 +128,8 @@ static FM_INLINE __m256i four_of(const int8_t *code) {
 #define KEEP_ORDER(r) __asm__("" : "+x"(n##r##0), "+x"(n##r##1))
 
 #define OPENED_BEGIN(r)                                                                            \
-    n##r##0 = n##r##1 = VNNI && !(two && r % 2 == 0) ? begin_dot(layout, ROW(two ? r / 2 : r), part) \
-                                                     : _mm256_setzero_si256()
+    n##r##0 = n##r##1 = two && r % 2 == 0 ? _mm256_setzero_si256()                                 \
+                                          : begin_dot(layout, ROW(two ? r / 2 : r), part)
 #ifdef __AVXVNNI__
 #define OPENED_ADD(r)                                                                              \
     do {                                                                                           \
@@ -122,16 +148,6 @@ static FM_INLINE __m256i four_of(const int8_t *code) {
         KEEP_ORDER(r);                                                                             \
     } while (0)
 #endif
-#define OPENED_ADD_SIGNED(r)                                                                       \
-    do {                                                                                           \
-        __m256i four = four_of(ROW_BYTES(r) + at);                                                 \
-        __m256i p0 = _mm256_maddubs_epi16(a0, _mm256_sign_epi8(four, u0));                         \
-        __m256i p1 = _mm256_maddubs_epi16(a1, _mm256_sign_epi8(four, u1));                         \
-        n##r##0 = _mm256_add_epi32(n##r##0, _mm256_madd_epi16(p0, one));                           \
-        n##r##1 = _mm256_add_epi32(n##r##1, _mm256_madd_epi16(p1, one));                           \
-        KEEP_ORDER(r);                                                                             \
-    } while (0)
-
 /* From sums of int16 to those of int32; those before the last one wait in memory. */
 #define OPENED_WIDEN(r)                                                                            \
     do {                                                                                           \
@@ -140,37 +156,53 @@ static FM_INLINE __m256i four_of(const int8_t *code) {
         if (waiting) {                                                                             \
             n##r##0 = _mm256_add_epi32(n##r##0, early[r][0]);                                      \
             n##r##1 = _mm256_add_epi32(n##r##1, early[r][1]);                                      \
-        } else if (offset_bits(layout) >= 0 && !(two && r % 2 == 0)) {                             \
-            __m256i undo = begin_dot(layout, ROW(two ? r / 2 : r), part);                          \
+        } else if (offset_bits(layout) >= 0) {                                                     \
+            __m256i undo = begin_dot(layout, ROW(r), part);                                        \
             n##r##0 = _mm256_add_epi32(n##r##0, undo);                                             \
             n##r##1 = _mm256_add_epi32(n##r##1, undo);                                             \
         }                                                                                          \
     } while (0)
 #define OPENED_WAIT(r) early[r][0] = n##r##0, early[r][1] = n##r##1
 
-/* A step of the chains of row m of x, whose dots are d0 and d1. */
-static FM_INLINE void opened_step(const fm_codes *row, const opened *w, const int layout, const int part,
-                                  const int g, __m256i d0, __m256i d1, __m256 y[2]) {
-    __m256 scale = _mm256_set1_ps(row->scale);
+/* A step of the chains of a row of x, whose dots are d0 and d1. */
+static FM_INLINE void opened_step(float sa, float sum, const opened *w, const bool minimum, const int g,
+                                  __m256i d0, __m256i d1, __m256 y[2]) {
+    __m256 scale = _mm256_set1_ps(sa), sums = _mm256_set1_ps(sum);
     __m256 s0 = _mm256_mul_ps(scale, w->scale[g][0]), s1 = _mm256_mul_ps(scale, w->scale[g][1]);
     s0 = _mm256_fmadd_ps(s0, _mm256_cvtepi32_ps(d0), y[0]);
     s1 = _mm256_fmadd_ps(s1, _mm256_cvtepi32_ps(d1), y[1]);
-    if (has_minimum(layout)) {
-        __m256 sum = _mm256_set1_ps(group_columns(layout) < FM_CODES ? row->sum16[part] : row->sum);
-        s0 = _mm256_fmadd_ps(w->minimum[g][0], sum, s0);
-        s1 = _mm256_fmadd_ps(w->minimum[g][1], sum, s1);
-    }
-    y[0] = s0;
-    y[1] = s1;
+    y[0] = minimum ? _mm256_fmadd_ps(w->minimum[g][0], sums, s0) : s0;
+    y[1] = minimum ? _mm256_fmadd_ps(w->minimum[g][1], sums, s1) : s1;
 }
 
 static FM_INLINE __m256i both_bytes(__m256i first, __m256i second) {
     return _mm256_add_epi32(_mm256_slli_epi32(first, 8), second);
 }
 
-#define OPENED_STEP(m) opened_step(ROW(m), w, layout, part, g, n##m##0, n##m##1, y[m])
+#define SUM_OF(row) (parts > 1 ? (row)->sum16[part] : (row)->sum)
+#define OPENED_STEP(m)                                                                             \
+    opened_step(ROW(m)->scale, SUM_OF(ROW(m)), w, has_minimum(layout), g, n##m##0, n##m##1, y[m])
 #define OPENED_STEP_OF_TWO(m, a, b)                                                                \
-    opened_step(ROW(m), w, layout, part, g, both_bytes(n##a##0, n##b##0), both_bytes(n##a##1, n##b##1), y[m])
+    opened_step(ROW(m)->scale, SUM_OF(ROW(m)), w, has_minimum(layout), g, both_bytes(n##a##0, n##b##0), \
+                both_bytes(n##a##1, n##b##1), y[m])
+
+/* Rows of y: where a tile's chains begin, or go on. */
+static FM_INLINE void read_chains(const opened_tile *t, __m256 y[OPENED_ROWS][2], const int R) {
+#pragma GCC unroll 4
+    for (int m = 0; m < R; m++)
+        for (int h = 0; h < 2; h++)
+            y[m][h] = t->begins ? _mm256_setzero_ps() : _mm256_loadu_ps(t->y + m * t->ldy + 8 * h);
+}
+
+static FM_INLINE void write_chains(const opened_tile *t, __m256 y[OPENED_ROWS][2], const int R) {
+#pragma GCC unroll 4
+    for (int m = 0; m < R; m++)
+        for (int h = 0; h < 2; h++) _mm256_storeu_ps(t->y + m * t->ldy + 8 * h, y[m][h]);
+}
+
+static FM_INLINE void fetch_for_block(const opened_tile *t, int b) {
+    for (int i = 0; i < t->lines; i++) _mm_prefetch(t->fetch + 64 * (b * t->lines + i), _MM_HINT_T0);
+}
 
 /* Of R rows of bytes. */
 static FM_INLINE void multiply_opened(const opened_tile *t, const int layout, const bool two, const int R) {
@@ -179,57 +211,45 @@ static FM_INLINE void multiply_opened(const opened_tile *t, const int layout, co
     const __m256i one = _mm256_set1_epi16(1);
     const opened *w = t->w;
     const char *x = t->x;
-    __m256 y[OPENED_BYTES][2];
-    for (int m = 0; m < rows; m++)
-        for (int h = 0; h < 2; h++)
-            y[m][h] = t->begins ? _mm256_setzero_ps() : _mm256_loadu_ps(t->y + m * t->ldy + 8 * h);
+    __m256 y[OPENED_ROWS][2];
+    read_chains(t, y, rows);
 #pragma GCC unroll 1
     for (int b = 0; b < t->blocks; b++, x += two ? sizeof(fm_codes16) : sizeof(fm_codes)) {
-        for (int i = 0; i < t->lines; i++)
-            _mm_prefetch(t->fetch + 64 * (b * t->lines + i), _MM_HINT_T0);
+        fetch_for_block(t, b);
 #pragma GCC unroll 2
         for (int part = 0; part < parts; part++) {
             const int g = parts * b + part;
-            __m256i n00, n01, n10, n11, n20, n21, n30, n31, early[OPENED_BYTES][2];
-            if (VNNI || gives_sign(layout)) EACH_BYTES(OPENED_BEGIN);
+            __m256i n00, n01, n10, n11, n20, n21, n30, n31, early[OPENED_ROWS][2];
+            if (VNNI) EACH_OPENED(OPENED_BEGIN);
 #pragma GCC unroll 8
             for (int j = 0; j < fours; j++) {
                 const int at = columns * part + 4 * j;
                 const bool begins = j % per_sum == 0, ends = (j + 1) % per_sum == 0, waiting = j >= per_sum;
-                __m256i u0 = w->code[b][fours * part + j][0], u1 = w->code[b][fours * part + j][1];
-                if (gives_sign(layout)) {
-                    __m256i a0 = _mm256_abs_epi8(u0), a1 = _mm256_abs_epi8(u1);
-                    EACH_BYTES(OPENED_ADD_SIGNED);
-                    continue;
-                }
-                EACH_BYTES(OPENED_ADD);
+                __m256i u0 = w->code[8 * b + fours * part + j][0], u1 = w->code[8 * b + fours * part + j][1];
+                EACH_OPENED(OPENED_ADD);
                 if (VNNI || !ends) continue;
-                EACH_BYTES(OPENED_WIDEN);
-                if (j + 1 < fours) EACH_BYTES(OPENED_WAIT);
+                EACH_OPENED(OPENED_WIDEN);
+                if (j + 1 < fours) EACH_OPENED(OPENED_WAIT);
                 (void)begins, (void)waiting;
             }
             if (two) {
                 OPENED_STEP_OF_TWO(0, 0, 1);
                 if (R > 2) OPENED_STEP_OF_TWO(1, 2, 3);
             } else {
-                EACH_BYTES(OPENED_STEP);
+                EACH_OPENED(OPENED_STEP);
             }
         }
     }
-    for (int m = 0; m < rows; m++)
-        for (int h = 0; h < 2; h++) _mm256_storeu_ps(t->y + m * t->ldy + 8 * h, y[m][h]);
+    write_chains(t, y, rows);
 }
 
 #define DEFINE_OPENED(layout)                                                                      \
     static void multiply_opened_##layout(const opened_tile *t, int64_t rows, const bool two) {     \
-        switch (two ? 4 + rows : rows) {                                                           \
-        case 3: multiply_opened(t, FM_LAYOUT_##layout, false, 3); break;                           \
-        case 4: multiply_opened(t, FM_LAYOUT_##layout, false, 4); break;                           \
-        case 5: multiply_opened(t, FM_LAYOUT_##layout, true, 2); break;                            \
-        default: multiply_opened(t, FM_LAYOUT_##layout, true, 4); break;                           \
-        }                                                                                          \
+        if (VNNI && two && rows == 1) multiply_opened(t, FM_LAYOUT_##layout, VNNI, 2);             \
+        else if (VNNI && two) multiply_opened(t, FM_LAYOUT_##layout, VNNI, 4);                     \
+        else if (rows == 3) multiply_opened(t, FM_LAYOUT_##layout, false, 3);                      \
+        else multiply_opened(t, FM_LAYOUT_##layout, false, 4);                                     \
     }
-DEFINE_OPENED(Q8_0)
 DEFINE_OPENED(Q4_0)
 DEFINE_OPENED(Q5_0)
 DEFINE_OPENED(Q2_K)
@@ -237,6 +257,9 @@ DEFINE_OPENED(Q3_K)
 DEFINE_OPENED(Q4_K)
 DEFINE_OPENED(Q5_K)
 DEFINE_OPENED(Q6_K)
+#ifdef __AVXVNNI__
+DEFINE_OPENED(Q8_0)
+#endif
 
 static FM_INLINE void multiply_opened_rows(const opened_tile *t, const int layout, const bool two, int64_t rows) {
     switch (opened_like(layout)) {
@@ -247,7 +270,9 @@ static FM_INLINE void multiply_opened_rows(const opened_tile *t, const int layou
     case FM_LAYOUT_Q4_K: multiply_opened_Q4_K(t, rows, two); break;
     case FM_LAYOUT_Q5_K: multiply_opened_Q5_K(t, rows, two); break;
     case FM_LAYOUT_Q6_K: multiply_opened_Q6_K(t, rows, two); break;
+#ifdef __AVXVNNI__
     default: multiply_opened_Q8_0(t, rows, two); break;
+#endif
     }
 }
 
@@ -263,38 +288,48 @@ typedef struct opened_rows {
     int64_t ldy;
 } opened_rows;
 
-/* Tiles of nearly equal height, of codes of one byte 3 or 4 rows; the first one fetches. */
-static FM_INLINE void multiply_opened_tiles(opened_tile t, const int layout, const bool two, int64_t rows) {
-    const int most = two ? OPENED_BYTES / 2 : OPENED_BYTES;
-    for (int64_t tiles = (rows + most - 1) / most; tiles > 0; tiles--) {
-        int64_t height = (rows + tiles - 1) / tiles;
-        multiply_opened_rows(&t, layout, two, height);
-        t.x += (size_t)height * t.x_step;
-        t.y += height * t.ldy;
-        t.lines = 0;
-        rows -= height;
-    }
+/* Blocks of 32 columns from column k on that are opened together. */
+static FM_INLINE int opened_blocks(const opened_rows *r, int64_t k) {
+    const int64_t left = (r->n_in - k) / FM_CODES;
+    return (int)(left < OPENED_BLOCKS ? left : OPENED_BLOCKS);
 }
+
+/* The tile of rows by panel p, from column k on, whose weights are opened in o. It is told what comes next, and
+ * not yet its x. */
+static FM_INLINE opened_tile opened_tile_of(const opened_rows *r, const int layout, const opened *o, int64_t p,
+                                            int64_t k) {
+    const size_t bytes = codes_block_bytes(layout) / (is_super(layout) ? 8 : 1); /* of 32 columns */
+    return (opened_tile){.w = o, .blocks = opened_blocks(r, k), .begins = k == 0,
+                         .x_step = r->x_step, .y = r->y + p * FM_PANEL, .ldy = r->ldy,
+                         .fetch = codes_block_at(layout, r->panels + (size_t)(p + 1) * r->panel_bytes, k).at,
+                         .lines = (int)((bytes + 63) / 64)};
+}
+
+/* Tiles of nearly equal height, at most `most`; the first one fetches. `multiply` is told the height: of 4 at
+ * most and 6 rows or more, 3 or 4. */
+#define EACH_OPENED_TILE(t, rows, most, multiply)                                                  \
+    for (int64_t left = (rows), tiles = (left + (most) - 1) / (most), height; tiles > 0; tiles--) { \
+        height = (left + tiles - 1) / tiles;                                                       \
+        multiply;                                                                                  \
+        (t).x += (size_t)height * (t).x_step;                                                      \
+        (t).y += height * (t).ldy;                                                                 \
+        (t).lines = 0;                                                                             \
+        left -= height;                                                                            \
+    }
 
 /* Columns outside, panels inside: what is read of x at a time stays in an L2 cache for all panels. */
 static FM_INLINE void multiply_opened_columns(const opened_rows *r, const int layout, const bool two,
                                               int64_t rows) {
-    const size_t bytes = codes_block_bytes(layout) / (is_super(layout) ? 8 : 1); /* of 32 columns */
+    const size_t block = two ? sizeof(fm_codes16) : sizeof(fm_codes);
     opened o;
-    for (int64_t k = 0; k < r->n_in; k += FM_CODES * OPENED_BLOCKS) {
-        const int64_t left = (r->n_in - k) / FM_CODES;
-        const int blocks = (int)(left < OPENED_BLOCKS ? left : OPENED_BLOCKS);
+    for (int64_t k = 0; k < r->n_in; k += FM_CODES * OPENED_BLOCKS)
         for (int64_t p = 0; p < r->n_panels; p++) {
-            const char *w = r->panels + (size_t)p * r->panel_bytes;
-            open_columns(layout, w, k, blocks, &o);
-            opened_tile t = {.w = &o, .blocks = blocks, .begins = k == 0,
-                             .x = r->x + (size_t)(k / FM_CODES) * (two ? sizeof(fm_codes16) : sizeof(fm_codes)),
-                             .x_step = r->x_step, .y = r->y + p * FM_PANEL, .ldy = r->ldy,
-                             .fetch = codes_block_at(layout, w + r->panel_bytes, k).at,
-                             .lines = (int)((bytes + 63) / 64)};
-            multiply_opened_tiles(t, layout, two, rows);
+            open_columns(layout, false, r->panels + (size_t)p * r->panel_bytes, k, opened_blocks(r, k), &o);
+            opened_tile t = opened_tile_of(r, layout, &o, p, k);
+            t.x = r->x + (size_t)(k / FM_CODES) * block;
+            EACH_OPENED_TILE(t, rows, two ? OPENED_ROWS / 2 : OPENED_ROWS,
+                             multiply_opened_rows(&t, layout, two, height));
         }
-    }
 }
 
 static FM_INLINE void multiply_many_rows(opened_rows r, const int layout, const bool two, int64_t rows) {
