@@ -1,5 +1,6 @@
-/* words_avx2.c: products of words: 6 rows of x by one panel, 12 accumulators of the 16 registers; pairs of
- * BF16 become floats first. Contracts: words.h, kernel.h. */
+/* words_avx2.c: products of words: 6 rows of x by one panel, 12 accumulators of the 16 registers. Pairs of BF16
+ * become floats first: x by rows, panels in registers, or for many rows in an L1 cache. Contracts: words.h,
+ * kernel.h. */
 #include "kernel/x86/avx2.h"
 
 #include "kernel/ref/ref.h"
@@ -8,7 +9,10 @@
 
 #include <string.h>
 
-enum { TILE_ROWS = 6 };
+enum {
+    TILE_ROWS = 6,
+    MANY_ROWS = 2 * TILE_ROWS, /* for which panels become floats apart */
+};
 
 #define EACH_ROW(M)                                                                                \
     do {                                                                                           \
@@ -117,7 +121,34 @@ void fm_words_product_f32_avx2(const fm_words_block *b) { panels(b, false); }
 
 static void product_of_pairs(const fm_words_block *b) { panels(b, true); }
 
-void fm_words_product_bf16_avx2(const fm_words_block *b) { expanded_product(b, product_of_pairs); }
+/* The numbers of n words of a panel, odd before even. */
+static FM_INLINE void expand_panel(const float *w, int64_t n, float *out) {
+    const __m256 high = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000));
+    for (; n > 0; n--, w += FM_PANEL, out += 2 * FM_PANEL) {
+        _mm256_store_ps(out, _mm256_and_ps(_mm256_loadu_ps(w), high));
+        _mm256_store_ps(out + 8, _mm256_and_ps(_mm256_loadu_ps(w + 8), high));
+        _mm256_store_ps(out + 16, low_halves(w));
+        _mm256_store_ps(out + 24, low_halves(w + 8));
+    }
+}
+
+/* For many rows panels become floats once, and not in every tile. */
+static void product_of_expanded(const fm_words_block *b) {
+    _Alignas(32) float w[2 * EXPAND_WORDS * FM_PANEL];
+    fm_words_block f = *b;
+    f.n = 2 * b->n;
+    for (int p = 0; p < b->n_panels; p++) {
+        float *y = b->y + p * FM_PANEL;
+        int64_t lanes = b->columns - p * FM_PANEL;
+        expand_panel((const float *)b->w + p * b->w_panel, b->n, w);
+        if (lanes >= FM_PANEL) panel_rows(&f, w, y, FM_PANEL, false, false);
+        else panel_rows(&f, w, y, lanes, true, false);
+    }
+}
+
+void fm_words_product_bf16_avx2(const fm_words_block *b) {
+    expanded_product(b, b->rows < MANY_ROWS ? product_of_pairs : product_of_expanded);
+}
 
 /* ---- packing ------------------------------------------------------------------------------------ */
 

@@ -10,6 +10,7 @@
 enum {
     EXPAND_WORDS = FM_TILE_K / 2,
     EXPAND_ROWS = 48,
+    EXPAND_STEP = FM_TILE_K + 20, /* floats from row to row: their words lie in different banks of an L1 cache */
     FLUSH = 0x8040, /* MXCSR: subnormals are zero, coming out and going in */
 };
 
@@ -23,7 +24,7 @@ static inline void expand_row(const uint32_t *x, int64_t x_word, int64_t words, 
 
 /* `product` takes words of w, and for each of them two floats of x, odd and even. */
 static inline void expanded_product(const fm_words_block *b, void (*product)(const fm_words_block *)) {
-    uint32_t x[EXPAND_ROWS][FM_TILE_K];
+    uint32_t x[EXPAND_ROWS][EXPAND_STEP];
     unsigned control = _mm_getcsr();
     _mm_setcsr(control | FLUSH);
     int64_t k = 0;
@@ -31,7 +32,7 @@ static inline void expanded_product(const fm_words_block *b, void (*product)(con
         fm_words_block f = *b;
         f.n = b->n - k < EXPAND_WORDS ? b->n - k : EXPAND_WORDS;
         f.x = x[0];
-        f.x_row = FM_TILE_K;
+        f.x_row = EXPAND_STEP;
         f.x_word = 1;
         f.w = b->w + k * FM_PANEL;
         f.adds = b->adds || k > 0;
