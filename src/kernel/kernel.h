@@ -27,6 +27,7 @@ enum {
 
 /* Rows of numbers as a cache keeps them: floats, BF16 (as stored, little-endian), or bytes with a float
  * per block of 8, 16, 32 or 64 of them: code * scale. */
+enum { FM_FEW_QUERIES = 8 }; /* see few_scores */
 typedef enum fm_kept_form { FM_KEPT_F32, FM_KEPT_BF16, FM_KEPT_INT8, FM_KEPT_FORMS } fm_kept_form;
 typedef struct fm_kept_rows {
     const void *x;       /* the first row's numbers */
@@ -148,6 +149,16 @@ typedef struct fm_kernels {
      * BF16, n words of each, and lane q of a panel, for its first `queries` lanes. */
     void (*pair_scores)(const fm_kept_rows *rows, int64_t n, const uint32_t *panel, int64_t queries,
                         float *y, int64_t ldy, const void *next);
+    /* Optional, for 1 to FM_FEW_QUERIES queries, where turning rows into panels would cost more than the products
+     * with them. y[q][i] = the product of words, from 0, of row i of 16 rows of BF16 and row q of the queries'
+     * words; n words, a multiple of 8. */
+    void (*few_scores)(const fm_kept_rows *rows, int64_t n, const uint32_t *queries_words, int64_t ldq,
+                       int64_t queries, float *y, int64_t ldy, const void *next);
+    /* y[q][c] = the product of words, from 0 or (`adds`) from y, of the weights p[q] and of column c of n rows of
+     * BF16, whose pairs go along the rows; an odd n ends with a half of zeros, and `ends` adds a pair of zeros.
+     * d columns, a multiple of 64. */
+    void (*few_sums)(const fm_kept_rows *rows, int64_t n, int64_t d, const uint32_t *p, int64_t ldp,
+                     int64_t queries, float *y, int64_t ldy, bool adds, bool ends, const void *next);
 
     /* ---- vectors ------------------------------------------------------------------------------ */
 

@@ -40,12 +40,19 @@ typedef struct fm_attention_rows {
     int64_t ld, first;
 } fm_attention_rows;
 
+/* The block that this thread is going to compute after the present one, and the offsets of its keys and values
+ * in the cached rows: asked of memory ahead. 0: it does not know; nothing depends on it. */
+typedef struct fm_attention_next {
+    int64_t block, key_offset, value_offset;
+} fm_attention_next;
+
 /* A tile. Query i is that of head i % heads of row i / heads. */
 typedef struct fm_attention {
     const fm_kernels *k;
     int64_t rows, heads, d_k, d_v;
     int64_t position;     /* of the first row; row t sees positions [0, position + t] */
     fm_attention_rows keys, values;
+    fm_attention_next next;
     const float *queries; /* [rows * heads, d_k], scaled; those of rows that see nothing are not read */
     float *work;          /* fm_attention_work floats, 64-byte aligned */
 } fm_attention;

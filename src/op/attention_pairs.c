@@ -12,6 +12,7 @@ enum {
     WORDS = FM_ATTENTION_BLOCK / 2,                 /* of a query's weights */
     STEP = FM_PANEL * (WORDS + 1),                  /* from panel to panel of values; the last word is zero */
     AHEAD = 3 * FM_PANEL,                           /* keys between those that are read and asked for */
+    FEW_ROWS = 2 * FM_PANEL,                        /* of values that few queries read at a time */
     LANES = FM_PANEL,                               /* queries that may be the lanes of one panel */
 };
 _Static_assert(FM_TILE_PANELS * STEP <= FM_TILE_FLOATS, "values and their zeros fit");
@@ -33,6 +34,11 @@ static bool queries_are_lanes(const fm_attention *a) {
     return a->k->pair_scores && n <= LANES && n > LANES / 2 && a->d_k % 2 == 0;
 }
 
+/* So few queries that keys and values are turned and paired in registers. */
+static bool are_few(const fm_attention *a) {
+    return a->k->few_scores && a->rows * a->heads <= FM_FEW_QUERIES && a->d_k % 16 == 0 && a->d_v % 64 == 0;
+}
+
 void fm_attention_pack_queries(const fm_attention *a, int64_t row) {
     int64_t step = fm_words_row_step(words_of(a->d_k));
     for (int64_t i = row * a->heads; i < a->rows * a->heads; i++)
@@ -43,18 +49,30 @@ void fm_attention_pack_queries(const fm_attention *a, int64_t row) {
 
 /* ---- scores --------------------------------------------------------------------------------------- */
 
-/* What is read soon after panel p of the block's keys: keys three panels on, or the first values; NULL where
- * there is no such panel in one piece. */
+/* Rows of the block that comes next, `n` of them from its row `at` on in one piece; NULL where there are none. */
+static const void *of_next_block(const fm_attention *a, const fm_attention_rows *rows, int64_t offset, int64_t at,
+                                 int64_t column, int64_t n) {
+    fm_attention_rows r = *rows;
+    fm_kept_form form;
+    fm_kept_rows next;
+    int64_t position = a->next.block + at;
+    if (a->next.block == 0 || position + n > a->position + a->rows) return NULL;
+    r.offset = offset;
+    return fm_attention_rows_at(&r, position, column, n, &form, &next) == n ? next.x : NULL;
+}
+
+/* What is read some time after panel p of the block's keys: keys AHEAD rows on, here or in the next block. */
 static const void *after_panel(const fm_attention *a, int64_t block, int64_t count, int64_t p, int64_t column) {
-    int64_t at = p + AHEAD, last = (count + FM_PANEL - 1) / FM_PANEL * FM_PANEL;
-    const fm_attention_rows *r = &a->keys;
-    if (at + FM_PANEL > count) {
-        at -= last, r = &a->values;
-        if (r->offset == a->keys.offset || at < 0 || at + FM_PANEL > count) return NULL;
-    }
+    int64_t at = p + AHEAD;
     fm_kept_form form;
     fm_kept_rows rows;
-    return r->kv && fm_attention_rows_at(r, block + at, column, FM_PANEL, &form, &rows) == FM_PANEL ? rows.x : NULL;
+    if (!a->keys.kv) return NULL;
+    if (at >= count) {
+        at -= (count + FM_PANEL - 1) / FM_PANEL * FM_PANEL;
+        return at < 0 ? NULL : of_next_block(a, &a->keys, a->next.key_offset, at, column, FM_PANEL);
+    }
+    if (at + FM_PANEL > count) return NULL;
+    return fm_attention_rows_at(&a->keys, block + at, column, FM_PANEL, &form, &rows) == FM_PANEL ? rows.x : NULL;
 }
 
 /* A panel of the keys of n positions from p on, d of their columns. Where a page ends in the midst of a
@@ -96,11 +114,17 @@ static void score_panels(const fm_attention *a, int64_t row, int64_t block, int6
     }
 }
 
-/* The same of 16 positions with queries for lanes; false where they do not lie together. */
-static bool score_rows(const fm_attention *a, int64_t block, int64_t at) {
+/* The same of 16 positions from block + at on as they lie in the cache; false where they do not lie together. */
+static bool score_rows(const fm_attention *a, int64_t block, int64_t count, int64_t at, bool few) {
     fm_kept_form form;
     fm_kept_rows rows, next;
     if (fm_attention_rows_at(&a->keys, block + at, 0, FM_PANEL, &form, &rows) < FM_PANEL) return false;
+    if (few) {
+        int64_t words = words_of(a->d_k), step = fm_words_row_step(words);
+        a->k->few_scores(&rows, words, query_words(a), step, a->rows * a->heads, scores_of(a, 0) + at, FM_TILE_SCORES,
+                         after_panel(a, block, count, at, 0));
+        return true;
+    }
     int64_t p = block + at + FM_PANEL;
     bool more = p + FM_PANEL <= a->position + a->rows &&
                 fm_attention_rows_at(&a->keys, p, 0, FM_PANEL, &form, &next) == FM_PANEL;
@@ -110,13 +134,14 @@ static bool score_rows(const fm_attention *a, int64_t block, int64_t at) {
 }
 
 static void make_scores(const fm_attention *a, int64_t block, int64_t count) {
-    if (!queries_are_lanes(a)) {
+    bool few = are_few(a);
+    if (!few && !queries_are_lanes(a)) {
         for (int64_t at = 0; at < count; at += FM_TILE_KEYS)
             score_panels(a, row_seeing(a, block + at), block, at, smaller(FM_TILE_KEYS, count - at), count);
         return;
     }
     for (int64_t at = 0; at < count; at += FM_PANEL)
-        if (count - at < FM_PANEL || !score_rows(a, block, at))
+        if (count - at < FM_PANEL || !score_rows(a, block, count, at, few))
             score_panels(a, 0, block, at, smaller(FM_PANEL, count - at), count);
 }
 
@@ -136,34 +161,43 @@ static void make_weights(const fm_attention *a, int64_t row, int64_t block, int6
 
 /* ---- values --------------------------------------------------------------------------------------- */
 
-/* What is read after the values from position `at` of the block on, `run` rows of them: the next ones, or the
- * first ones' next columns. */
+/* What is read after `run` rows of the values that end at row `at` of the block: the next ones, those of the next
+ * block, or, where keys are values and lie in a near cache by now, the first ones' next columns. */
 static const void *after_values(const fm_attention *a, int64_t block, int64_t count, int64_t at, int64_t run,
                                 int64_t column) {
-    if (at + run > count) at = 0, column += COLUMNS;
     fm_kept_form form;
     fm_kept_rows rows;
-    if (!a->values.kv || column >= a->d_v || run > count) return NULL;
+    if (!a->values.kv) return NULL;
+    if (at + run > count && a->values.offset != a->keys.offset)
+        return of_next_block(a, &a->values, a->next.value_offset, 0, column, run);
+    if (at + run > count) at = 0, column += COLUMNS;
+    if (column >= a->d_v || run > count) return NULL;
     return fm_attention_rows_at(&a->values, block + at, column, run, &form, &rows) == run ? rows.x : NULL;
 }
 
-/* Panels of columns [column, column + n) of the values of `count` positions; a word of zeros ends them. Where
- * a page ends in the midst of a pair, its two rows are put together first. */
+/* A stretch of up to `most` values from row `at` of the block on, whole pairs unless they are the last, `columns`
+ * of them. Where a page ends in the midst of a pair, its rows are put together in `pair`. */
+static int64_t value_rows(const fm_attention *a, int64_t block, int64_t count, int64_t at, int64_t most,
+                          int64_t column, int64_t columns, uint16_t *pair, fm_kept_rows *rows) {
+    fm_kept_form form;
+    fm_kept_rows second;
+    int64_t run = fm_attention_rows_at(&a->values, block + at, column, smaller(most, count - at), &form, rows);
+    if (at + run == count) return run;
+    if (run > 1) return run / 2 * 2;
+    fm_attention_rows_at(&a->values, block + at + 1, column, 1, &form, &second);
+    memcpy(pair, rows->x, (size_t)columns * sizeof *pair);
+    memcpy(pair + columns, second.x, (size_t)columns * sizeof *pair);
+    *rows = (fm_kept_rows){.x = pair, .stride = (size_t)columns * sizeof *pair};
+    return 2;
+}
+
+/* Panels of columns [column, column + n) of the values of `count` positions; a word of zeros ends them. */
 static void turn_values(const fm_attention *a, int64_t block, int64_t count, int64_t column, int64_t n) {
     uint32_t *panels = as_words(a->work);
     for (int64_t at = 0, run; at < count; at += run) {
-        fm_kept_form form;
-        fm_kept_rows rows, second;
         uint16_t pair[2 * COLUMNS];
-        run = fm_attention_rows_at(&a->values, block + at, column, count - at, &form, &rows);
-        if (run > 1 && at + run < count) run = run / 2 * 2;
-        if (run == 1 && at + run < count) {
-            fm_attention_rows_at(&a->values, block + at + 1, column, 1, &form, &second);
-            memcpy(pair, rows.x, (size_t)n * sizeof *pair);
-            memcpy(pair + n, second.x, (size_t)n * sizeof *pair);
-            rows = (fm_kept_rows){.x = pair, .stride = (size_t)n * sizeof *pair};
-            run = 2;
-        }
+        fm_kept_rows rows;
+        run = value_rows(a, block, count, at, count, column, n, pair, &rows);
         a->k->pairs_of_columns(&rows, run, n, panels + at / 2 * FM_PANEL, STEP,
                                after_values(a, block, count, at + run, run, column));
     }
@@ -171,9 +205,27 @@ static void turn_values(const fm_attention *a, int64_t block, int64_t count, int
         memset(panels + c / FM_PANEL * STEP + words_of(count) * FM_PANEL, 0, FM_PANEL * sizeof *panels);
 }
 
+/* The weighted sums of `count` positions for the few queries of rows [row, end). */
+static void add_few(const fm_attention *a, int64_t row, int64_t end, int64_t block, int64_t count,
+                    const fm_attention_sums *out) {
+    const uint32_t *weights = as_words(scores_of(a, row));
+    uint16_t *pair = (uint16_t *)(void *)a->work;
+    for (int64_t at = 0, run; at < count; at += run) {
+        fm_kept_rows rows;
+        run = value_rows(a, block, count, at, FEW_ROWS, 0, a->d_v, pair, &rows);
+        a->k->few_sums(&rows, run, a->d_v, weights + at / 2, FM_TILE_SCORES, (end - row) * a->heads,
+                       out->a + row * a->heads * a->d_v, a->d_v, at > 0, at + run == count,
+                       after_values(a, block, count, at + run, run, 0));
+    }
+}
+
 /* The weighted sums of `count` positions for rows [row, end). */
 static void add_values(const fm_attention *a, int64_t row, int64_t end, int64_t block, int64_t count,
                        const fm_attention_sums *out) {
+    if (are_few(a)) {
+        add_few(a, row, end, block, count, out);
+        return;
+    }
     fm_words_block b = {.n = words_of(count) + 1, .x = as_words(scores_of(a, row)), .x_row = FM_TILE_SCORES,
                         .x_word = 1, .rows = (end - row) * a->heads, .w = as_words(a->work), .w_panel = STEP,
                         .ldy = a->d_v};

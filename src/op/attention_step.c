@@ -210,6 +210,7 @@ static void merge_rows(const job *j, const tile *t, const memory *m, int64_t row
 static void walk(const job *j, const tile *t, const memory *m) {
     fm_attention a = prepare(j, t, m);
     for (int64_t b = 0; b < fm_attention_blocks(&a); b++) {
+        a.next = (fm_attention_next){(b + 1) * FM_ATTENTION_BLOCK, a.keys.offset, a.values.offset};
         fm_attention_block(&a, b * FM_ATTENTION_BLOCK, &m->block);
         merge_rows(j, t, m, fm_attention_first_row(&a, b * FM_ATTENTION_BLOCK), b == 0);
     }
@@ -270,6 +271,15 @@ static fm_attention_sums slot_of(const job *j, int64_t unit) {
     return (fm_attention_sums){at + n * j->s->d_v, at + n * (j->s->d_v + 1), at, j->s->d_v};
 }
 
+/* What comes after a unit: often the same block of the tile beside it. */
+static fm_attention_next next_of(const job *j, int64_t unit) {
+    if (++unit == j->wave_end) return (fm_attention_next){0};
+    const fm_attention_step *s = j->s;
+    tile t = tile_at(j, tile_of_block(j, &unit));
+    return (fm_attention_next){unit * FM_ATTENTION_BLOCK, t.group * s->key_step,
+                               s->value_offset + t.group * s->value_step};
+}
+
 static void compute_blocks(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
     memory m = memory_of(j, worker);
@@ -282,6 +292,7 @@ static void compute_blocks(void *context, int64_t begin, int64_t end, int worker
             last = number;
         }
         fm_attention_sums slot = slot_of(j, unit);
+        a.next = next_of(j, unit);
         fm_attention_block(&a, block * FM_ATTENTION_BLOCK, &slot);
     }
 }

@@ -321,6 +321,56 @@ static void scores_of_rows_are_products_of_words(void **state) {
     }
 }
 
+/* Few queries: rows turned in registers, and rows paired in registers, in pieces. */
+static void products_of_few_queries_are_products_of_words(void **state) {
+    (void)state;
+    enum { STEP = 83, LDY = 19, ROWS = 37, D = 128, PAIRS = 24, LDA = D + 3 };
+    const fm_kernels *k = fm_kernels_get(fm_cpu_detect()), *ref = fm_kernels_get(FM_CPU_REF);
+    if (!k->few_scores) skip();
+    dice d = {.seed = 40};
+    float *x = random_floats(&d, ROWS * D), *q = random_floats(&d, FM_FEW_QUERIES * 2 * STEP);
+    roll_specials(&d, x, 5);
+    uint32_t rows[ROWS * STEP], queries[FM_FEW_QUERIES * STEP], panel[STEP * FM_PANEL];
+    uint32_t columns[D / FM_PANEL * (PAIRS * FM_PANEL)];
+    for (int i = 0; i < ROWS; i++) ref->words_of_row[FM_WORDS_BF16](x + i * D, D, rows + i * STEP);
+    for (int i = 0; i < FM_FEW_QUERIES; i++)
+        ref->words_of_row[FM_WORDS_BF16](q + i * 2 * STEP, 2 * (STEP - 3), queries + i * STEP);
+    fm_kept_rows kept = {.x = rows, .stride = STEP * sizeof *rows};
+    for (int64_t n = 1; n <= FM_FEW_QUERIES; n++) {
+        for (int64_t words = 8; words <= D / 2; words += 8) {
+            float y[16 * LDY], expected[16 * LDY];
+            memset(y, 0x55, sizeof y), memset(expected, 0x55, sizeof y);
+            ref->pairs_of_rows(&kept, 16, 2 * words, panel, NULL);
+            fm_words_block b = {.n = words, .x = queries, .x_row = STEP, .x_word = 1, .rows = n, .w = panel,
+                                .n_panels = 1, .columns = 16, .y = expected, .ldy = LDY};
+            ref->words_product[FM_WORDS_BF16](&b);
+            k->few_scores(&kept, words, queries, STEP, n, y, LDY, n % 2 ? rows : NULL);
+            assert_true(first_difference(y, expected, 16 * LDY) < 0);
+        }
+        for (int64_t count = 1; count <= ROWS; count++) {
+            float y[FM_FEW_QUERIES * LDA], expected[FM_FEW_QUERIES * LDA];
+            memset(y, 0x55, sizeof y), memset(expected, 0x55, sizeof y);
+            memset(columns, 0, sizeof columns); /* the pair of zeros that ends it */
+            ref->pairs_of_columns(&kept, count, D, columns, PAIRS * FM_PANEL, NULL);
+            uint32_t weights[FM_FEW_QUERIES * STEP];
+            memcpy(weights, queries, sizeof weights);
+            for (int i = 0; i < FM_FEW_QUERIES; i++) weights[i * STEP + (count + 1) / 2] = 0;
+            for (int64_t c = 0; c < D; c += 4 * FM_PANEL) {
+                fm_words_block b = {.n = (count + 1) / 2 + 1, .x = weights, .x_row = STEP, .x_word = 1, .rows = n,
+                                    .w = columns + c * PAIRS, .n_panels = 4, .w_panel = PAIRS * FM_PANEL,
+                                    .columns = 4 * FM_PANEL, .y = expected + c, .ldy = LDA};
+                ref->words_product[FM_WORDS_BF16](&b);
+            }
+            int64_t part = count / 2 / 2 * 2;
+            fm_kept_rows rest = {.x = rows + part * STEP, .stride = kept.stride};
+            if (part > 0) k->few_sums(&kept, part, D, queries, STEP, n, y, LDA, false, false, rows);
+            k->few_sums(&rest, count - part, D, queries + part / 2, STEP, n, y, LDA, part > 0, true, NULL);
+            assert_true(first_difference(y, expected, FM_FEW_QUERIES * LDA) < 0);
+        }
+    }
+    free(x), free(q);
+}
+
 static float one_word(const fm_kernels *k, float x_even, float x_odd, float w_even, float w_odd, float y) {
     float x[] = {x_even, x_odd}, w[] = {w_even, w_odd};
     uint32_t words[1], panel[FM_PANEL];
@@ -406,6 +456,7 @@ int main(void) {
         cmocka_unit_test(panels_of_bf16_are_words),
         cmocka_unit_test(every_level_packs_the_words_of_the_reference),
         cmocka_unit_test(scores_of_rows_are_products_of_words),
+        cmocka_unit_test(products_of_few_queries_are_products_of_words),
         cmocka_unit_test(columns_of_chosen_rows_are_those_of_the_rows_put_together),
         cmocka_unit_test(pairs_are_added_odd_before_even_and_subnormals_are_zero),
         cmocka_unit_test(gradients_of_vectors_are_the_slopes),

@@ -63,4 +63,6 @@ void fm_kernels_fill_avx512bf16(fm_kernels *k) {
     WORDS(BF16, bf16, avx512bf16)
     k->exp_pairs = fm_exp_pairs_avx512bf16;
     k->pair_scores = fm_pair_scores_avx512bf16;
+    k->few_scores = fm_few_scores_avx512bf16;
+    k->few_sums = fm_few_sums_avx512bf16;
 }

@@ -10,12 +10,8 @@ DEFINE_EXP_PAIRS(avx512)
 
 void fm_pairs_of_rows_avx512(const fm_kept_rows *rows, int64_t n, int64_t d, uint32_t *panel, const void *next) {
     int64_t c = 0;
-    const char *ask = next;
     for (; n == FM_PANEL && c + 16 <= d; c += 16, panel += 8 * FM_PANEL) {
-        if (ask) { /* two steps share a line of every row: half of the rows each */
-            const char *line = ask + c / 32 * 64 + (size_t)(c / 16 % 2) * 8 * rows->stride;
-            for (int i = 0; i < 8; i++) _mm_prefetch(line + (size_t)i * rows->stride, _MM_HINT_T0);
-        }
+        fm_rows_ask_turned(next, rows->stride, c / 16);
         words8 w = turn((const char *)rows->x + c * 2, rows->stride);
 #define PUT(i, v) _mm512_storeu_si512(panel + (i) * FM_PANEL, v)
         EACH_WORD(PUT, w);

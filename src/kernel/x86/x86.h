@@ -147,6 +147,10 @@ FM_DECLARE_WORDS(BF16, bf16, avx512bf16)
 float fm_exp_pairs_avx512bf16(const float *x, int64_t n, float shift, uint32_t *out);
 void fm_pair_scores_avx512bf16(const fm_kept_rows *rows, int64_t n, const uint32_t *panel, int64_t queries,
                                float *y, int64_t ldy, const void *next);
+void fm_few_scores_avx512bf16(const fm_kept_rows *rows, int64_t n, const uint32_t *queries_words, int64_t ldq,
+                              int64_t queries, float *y, int64_t ldy, const void *next);
+void fm_few_sums_avx512bf16(const fm_kept_rows *rows, int64_t n, int64_t d, const uint32_t *p, int64_t ldp,
+                            int64_t queries, float *y, int64_t ldy, bool adds, bool ends, const void *next);
 
 /* How far ahead of what an unpack reads the tile lies that this panel's next unpack will read; after
  * the last tile of a panel, roughly the first one of the panel that follows in the next group. One
