@@ -34,9 +34,10 @@ static bool queries_are_lanes(const fm_attention *a) {
     return a->k->pair_scores && n <= LANES && n > LANES / 2 && a->d_k % 2 == 0;
 }
 
-/* So few queries that keys and values are turned and paired in registers. */
+/* So few queries that keys and values are turned and paired in registers. Two rows of values fit in a tile. */
 static bool are_few(const fm_attention *a) {
-    return a->k->few_scores && a->rows * a->heads <= FM_FEW_QUERIES && a->d_k % 16 == 0 && a->d_v % 64 == 0;
+    return a->k->few_scores && a->rows * a->heads <= FM_FEW_QUERIES && a->d_k % 16 == 0 && a->d_v % 64 == 0 &&
+           a->d_v <= FM_TILE_FLOATS;
 }
 
 void fm_attention_pack_queries(const fm_attention *a, int64_t row) {
