@@ -425,7 +425,8 @@ static void bits_of_a_row_are_those_of_its_sequence_alone(void **state) {
         {{0, 4, 2, 10, 10, 0.3}, FM_KV_BF16}, {{0, 12, 1, 70, 66, 0.1}, FM_KV_BF16}, /* queries are lanes */
         {{0, 3, 1, 7, 5, 0.3}, FM_KV_BF16},   {{0, 4, 2, 24, 24, 0.3}, FM_KV_INT8},
         /* alone: few queries */
-        {{0, 8, 2, 64, 64, 0.1}, FM_KV_BF16}, {{0, 6, 1, 80, 192, 0.1}, FM_KV_BF16}, {{0, 3, 1, 64, 64, 0.1}, FM_KV_BF16, 1}};
+        {{0, 8, 2, 64, 64, 0.1}, FM_KV_BF16}, {{0, 6, 1, 80, 192, 0.1}, FM_KV_BF16},
+        {{0, 3, 1, 64, 64, 0.1}, FM_KV_BF16, 1}};
     for (size_t i = 0; i < FM_COUNT(grouped); i++) check_bits(make_gqa, &grouped[i], 31 + 3 * i);
     for (int i = 0; i < 2; i++) {
         const fm_mla_shape *s = &mla_shapes[i ? 3 : 0];
