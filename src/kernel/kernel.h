@@ -82,6 +82,9 @@ typedef struct fm_kernels {
      * 1 <= n <= 16, nk <= FM_TILE_K. `panel` is 64-byte aligned, [FM_TILE_K][16]; what lies behind nk may
      * be read and does not count. */
     void (*turned_fma)(int64_t n, int64_t nk, const float *panel, const float *x, float *y);
+    /* Optional, by layout: the same of FM_TILE_K columns from k0 on straight from a panel's codes. */
+    void (*turned_panel[FM_LAYOUTS])(const fm_panels *w, int64_t panel, int64_t k0, int64_t n, const float *x,
+                                     float *y);
 
     /* Optional (NULL where a level has none): the whole product for one row of x without a tile in
      * between, same bits. Panels [begin, end); y receives 16 floats per panel. */

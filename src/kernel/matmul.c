@@ -101,7 +101,7 @@ enum {
 _Static_assert(TURNED_PANELS * FM_PANEL == FM_TILE_K, "what one unpack decodes");
 
 /* Where panel p of columns begins, as tile_fma wants the panels of a group. */
-static float *turned_panel(const product *c, int64_t p) {
+static float *panel_of_columns(const product *c, int64_t p) {
     return c->scratch + p % FM_TILE_PANELS * FM_TILE_K * FM_PANEL + p / FM_TILE_PANELS * TURNED_GROUP;
 }
 
@@ -113,7 +113,7 @@ static void turn_panel(const product *c, int64_t panel, int64_t k0, int64_t nk, 
     for (int64_t p = 0; p * FM_PANEL < nk; p++) {
         fm_kept_rows columns = {.x = decoded + p * FM_PANEL * FM_PANEL, .stride = FM_PANEL * sizeof(float)};
         c->k->rows_to_panel[FM_KEPT_F32](&columns, smaller(FM_PANEL, nk - p * FM_PANEL), FM_PANEL,
-                                         turned_panel(c, p) + at * FM_PANEL);
+                                         panel_of_columns(c, p) + at * FM_PANEL);
     }
 }
 
@@ -121,8 +121,13 @@ static void turn_panel(const product *c, int64_t panel, int64_t k0, int64_t nk, 
 static void multiply_turned_row(const product *c, int64_t k0, int64_t nk) {
     begin_columns(c, k0, nk);
     for (int64_t n0 = 0; n0 < c->w->n_out; n0 += FM_PANEL) {
-        c->k->unpack[c->w->layout](c->w, n0 / FM_PANEL, k0, nk, c->scratch);
-        c->k->turned_fma(smaller(FM_PANEL, c->w->n_out - n0), nk, c->scratch, c->x + n0, c->y + k0);
+        int64_t panel = n0 / FM_PANEL, n = smaller(FM_PANEL, c->w->n_out - n0);
+        if (nk == FM_TILE_K && c->k->turned_panel[c->w->layout]) {
+            c->k->turned_panel[c->w->layout](c->w, panel, k0, n, c->x + n0, c->y + k0);
+            continue;
+        }
+        c->k->unpack[c->w->layout](c->w, panel, k0, nk, c->scratch);
+        c->k->turned_fma(n, nk, c->scratch, c->x + n0, c->y + k0);
     }
 }
 
@@ -134,7 +139,7 @@ static void multiply_turned(const product *c, int64_t k0, int64_t nk) {
         for (int64_t at = 0; at < rows; at += FM_PANEL) turn_panel(c, (n0 + at) / FM_PANEL, k0, nk, at);
         for (int64_t p = 0; p * FM_PANEL < nk; p += FM_TILE_PANELS) {
             int64_t columns = smaller(FM_TILE_PANELS * FM_PANEL, nk - p * FM_PANEL);
-            multiply_tile(c, (int)((columns + FM_PANEL - 1) / FM_PANEL), columns, turned_panel(c, p), n0,
+            multiply_tile(c, (int)((columns + FM_PANEL - 1) / FM_PANEL), columns, panel_of_columns(c, p), n0,
                           rows, c->y + k0 + p * FM_PANEL);
         }
     }

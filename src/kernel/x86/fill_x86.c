@@ -54,8 +54,8 @@
         more                                                                                       \
     }
 
-FILL(avx2, FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2))
-FILL(avx512, )
+FILL(avx2, FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2) k->turned_panel[FM_LAYOUT_Q4_K] = fm_turned_q4_k_avx2;)
+FILL(avx512, k->turned_panel[FM_LAYOUT_Q4_K] = fm_turned_q4_k_avx512;)
 
 void fm_kernels_fill_avx2vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, avx2vnni) }
 void fm_kernels_fill_vnni(fm_kernels *k) { FM_X86_CODES_LAYOUTS(CODES_PRODUCT, vnni) }

@@ -144,6 +144,8 @@ FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, avx2vnni)
 FM_X86_CODES_LAYOUTS(FM_DECLARE_CODES_PRODUCT, vnni)
 FM_DECLARE_WORDS(BF16, bf16, avx512bf16)
+void fm_turned_q4_k_avx2(const fm_panels *w, int64_t panel, int64_t k0, int64_t n, const float *x, float *y);
+void fm_turned_q4_k_avx512(const fm_panels *w, int64_t panel, int64_t k0, int64_t n, const float *x, float *y);
 float fm_exp_pairs_avx512bf16(const float *x, int64_t n, float shift, uint32_t *out);
 void fm_pair_scores_avx512bf16(const fm_kept_rows *rows, int64_t n, const uint32_t *panel, int64_t queries,
                                float *y, int64_t ldy, const void *next);
