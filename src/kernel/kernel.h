@@ -25,9 +25,10 @@ enum {
 #define FM_INT8_LEAST 0x1p-100f
 #define FM_INT8_MOST 0x1p127f
 
+enum { FM_FEW_QUERIES = 8 }; /* see few_scores */
+
 /* Rows of numbers as a cache keeps them: floats, BF16 (as stored, little-endian), or bytes with a float
  * per block of 8, 16, 32 or 64 of them: code * scale. */
-enum { FM_FEW_QUERIES = 8 }; /* see few_scores */
 typedef enum fm_kept_form { FM_KEPT_F32, FM_KEPT_BF16, FM_KEPT_INT8, FM_KEPT_FORMS } fm_kept_form;
 typedef struct fm_kept_rows {
     const void *x;       /* the first row's numbers */

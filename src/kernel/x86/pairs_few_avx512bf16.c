@@ -22,6 +22,9 @@
         if (N > 7) M(7);                                                                           \
     } while (0)
 
+/* A case for every number of queries, which becomes a constant there. */
+#define EACH_COUNT(M) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8)
+
 /* ---- scores: lanes are positions ------------------------------------------------------------------ */
 
 static FM_INLINE void scores(const int N, const fm_kept_rows *rows, int64_t n, const uint32_t *q, int64_t ldq,
@@ -46,18 +49,8 @@ static FM_INLINE void scores(const int N, const fm_kept_rows *rows, int64_t n, c
 
 void fm_few_scores_avx512bf16(const fm_kept_rows *rows, int64_t n, const uint32_t *q, int64_t ldq,
                               int64_t queries, float *y, int64_t ldy, const void *next) {
-    switch (queries) {
-#define CASE(N) case N: scores(N, rows, n, q, ldq, y, ldy, next); break
-        CASE(1);
-        CASE(2);
-        CASE(3);
-        CASE(4);
-        CASE(5);
-        CASE(6);
-        CASE(7);
-        CASE(8);
-#undef CASE
-    }
+#define SCORES(N) case N: scores(N, rows, n, q, ldq, y, ldy, next); break;
+    switch (queries) { EACH_COUNT(SCORES) }
 }
 
 /* ---- sums: lanes are columns ---------------------------------------------------------------------- */
@@ -130,18 +123,8 @@ void fm_few_sums_avx512bf16(const fm_kept_rows *rows, int64_t n, int64_t d, cons
     const char *ask = next;
     for (int64_t c = 0, columns = queries <= 4 ? 64 : 32; c < d; c += columns, y += columns) {
         part.x = (const char *)rows->x + c * 2;
-        switch (queries) {
-#define CASE(N) case N: sum_columns(N, N <= 4, &part, n, p, ldp, y, ldy, adds, ends, ask); break
-            CASE(1);
-            CASE(2);
-            CASE(3);
-            CASE(4);
-            CASE(5);
-            CASE(6);
-            CASE(7);
-            CASE(8);
-#undef CASE
-        }
+#define SUMS(N) case N: sum_columns(N, N <= 4, &part, n, p, ldp, y, ldy, adds, ends, ask); break;
+        switch (queries) { EACH_COUNT(SUMS) }
         if (ask) ask += columns * 2;
     }
 }
